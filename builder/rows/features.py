@@ -1,0 +1,115 @@
+"""The schema of what is built: one row a repository, and one row a scored candidate in the search log.
+
+Nothing stands twice. A file's content stands in ``text``, where its write puts it; ``files`` and
+``steps`` refer to it by path and hash. A step's text is what its ``content`` spans cover.
+"""
+
+from __future__ import annotations
+
+from datasets import Features, List, Value
+
+_RANGE = {"start": Value("int64"), "end": Value("int64")}
+
+FEATURES = Features(
+    {
+        "id": Value("string"),  # identity@revision
+        "text": Value("large_string"),
+        # Tiles `text`: half-open character ranges, in order, without gaps. `step` indexes `steps`;
+        # `content` tells a step's own text from the tags around it.
+        "spans": List(
+            {
+                **_RANGE,
+                "role": Value("string"),
+                "loss": Value("bool"),
+                "step": Value("int32"),
+                "content": Value("bool"),
+            }
+        ),
+        # Where a document longer than the window may be cut: one segment a sub-agent. A continuation
+        # starts with `preamble` (the requirement) and the segment's own `plan` lines, without loss.
+        "segments": List({**_RANGE, "path": Value("string"), "plan": List(_RANGE)}),
+        "preamble": _RANGE,
+        "steps": List(
+            {
+                "agent": Value("string"),  # "main", or the path of the sub-agent's file
+                "kind": Value("string"),  # requirement | plan | delegate | spec | think | read | write | ...
+                "path": Value("string"),  # the file that a read or write names, else ""
+                "sha256": Value("string"),  # of that file's included content, else ""
+                "sees": Value("string"),  # policy of a thought: "outline" | "body", else ""
+                "prompt": Value("string"),  # content hash of the prompt template, else ""
+                "unknown_names": Value("float32"),  # share of a thought's names found in neither file nor deps
+            }
+        ),
+        # One entry a scored thought. NLLs are means in nats over the same target tokens.
+        "scores": List(
+            {
+                "step": Value("int32"),
+                "num_target_tokens": Value("int32"),
+                "num_body_tokens": Value("int32"),
+                "num_thought_tokens": Value("int32"),
+                "nll_none": Value("float32"),  # control: no thought
+                "nll_outline": Value("float32"),  # control: the outline restated
+                "nll_other": Value("float32"),  # control: the thought of another file
+                "nll_before": Value("float32"),  # the thought as first written
+                "nll": Value("float32"),  # the thought that stands in the row
+                "body_nll_none": Value("float32"),
+                "body_nll_outline": Value("float32"),
+                "body_nll_other": Value("float32"),
+                "body_nll_before": Value("float32"),
+                "body_nll": Value("float32"),
+                "gain": Value("float32"),  # best control - nll
+                "rounds_accepted": Value("int32"),
+                "context_sha256": Value("string"),  # of the ids scored, little-endian int32
+            }
+        ),
+        "files": List(
+            {
+                "path": Value("string"),
+                "sha256": Value("string"),
+                "original_sha256": Value("string"),
+                "encoding": Value("string"),
+                "num_bytes": Value("int64"),
+                "language": Value("string"),
+                "license": Value("string"),
+                "num_redactions": Value("int32"),
+                "boilerplate": Value("bool"),
+            }
+        ),
+        "skipped": List({"path": Value("string"), "reason": Value("string")}),
+        "dependencies": List(
+            {"source": Value("string"), "target": Value("string"), "kind": Value("string")}
+        ),
+        "repository": Value("string"),
+        "revision": Value("string"),
+        "license": Value("string"),
+        "generator": Value("string"),
+        "scorer": Value("string"),
+        "prompts": Value("string"),  # hash over all prompt templates
+        "seed": Value("int64"),
+        "version": Value("string"),  # of repo2agent
+        "num_files": Value("int32"),
+        "num_raw_tokens": Value("int64"),  # of the same files as `raw-repos`, in the scorer's tokens
+        "num_tokens": Value("int64"),
+        "num_loss_tokens": Value("int64"),
+        "notes": List(Value("string")),  # what went wrong and was passed over, in words
+    }
+)
+
+LOG_FEATURES = Features(
+    {
+        "id": Value("string"),
+        "path": Value("string"),
+        "step": Value("int32"),
+        "round": Value("int32"),  # -1: a control; 0: the first thought; from 1: the search
+        "candidate": Value("string"),  # "none" | "outline" | "other" | "first" | "0" | "1" | ...
+        "text": Value("string"),
+        "seed": Value("int64"),
+        "num_thought_tokens": Value("int32"),
+        "num_target_tokens": Value("int32"),
+        "nll": Value("float32"),
+        "body_nll": Value("float32"),
+        "overlap": Value("float32"),
+        "accepted": Value("bool"),
+        "reason": Value("string"),
+    }
+)
