@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class SourceFile:
     redactions: tuple[tuple[int, int], ...] = ()
     boilerplate: bool = False
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 of the included content, encoded as UTF-8."""
         return hashlib.sha256(self.content.encode("utf-8", "surrogatepass")).hexdigest()
@@ -53,7 +54,8 @@ class Repository:
 
     def file(self, path: str) -> SourceFile:
         """The file at ``path``; ``KeyError`` where there is none."""
-        for file in self.files:
-            if file.path == path:
-                return file
-        raise KeyError(path)
+        return self._by_path[path]
+
+    @cached_property
+    def _by_path(self) -> dict[str, SourceFile]:
+        return {file.path: file for file in self.files}

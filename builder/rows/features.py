@@ -32,12 +32,14 @@ FEATURES = Features(
         "steps": List(
             {
                 "agent": Value("string"),  # "main", or the path of the sub-agent's file
-                "kind": Value("string"),  # requirement | plan | delegate | spec | think | read | write | ...
+                "kind": Value("string"),  # a key of builder.trajectory.steps.ROLES
                 "path": Value("string"),  # the file that a read or write names, else ""
                 "sha256": Value("string"),  # of that file's included content, else ""
                 "sees": Value("string"),  # policy of a thought: "outline" | "body", else ""
                 "prompt": Value("string"),  # content hash of the prompt template, else ""
-                "unknown_names": Value("float32"),  # share of a thought's names found in neither file nor deps
+                "unknown_names": Value(
+                    "float32"
+                ),  # share of a thought's names that neither file nor deps hold
             }
         ),
         # One entry a scored thought. NLLs are means in nats over the same target tokens.
@@ -59,7 +61,11 @@ FEATURES = Features(
                 "body_nll": Value("float32"),
                 "gain": Value("float32"),  # best control - nll
                 "rounds_accepted": Value("int32"),
-                "context_sha256": Value("string"),  # of the ids scored, little-endian int32
+                # Where the score was taken: token ranges of the row as `encode` gives it with the scorer's
+                # tokenizer, and the SHA-256 of the ids sent (context and target, little-endian int32).
+                "targets": List(_RANGE),
+                "max_input_tokens": Value("int64"),
+                "ids_sha256": Value("string"),
             }
         ),
         "files": List(
@@ -76,9 +82,7 @@ FEATURES = Features(
             }
         ),
         "skipped": List({"path": Value("string"), "reason": Value("string")}),
-        "dependencies": List(
-            {"source": Value("string"), "target": Value("string"), "kind": Value("string")}
-        ),
+        "dependencies": List({"source": Value("string"), "target": Value("string"), "kind": Value("string")}),
         "repository": Value("string"),
         "revision": Value("string"),
         "license": Value("string"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from builder.repository import Repository
 
@@ -57,8 +58,15 @@ class Blueprint:
 
     def dependencies_of(self, path: str) -> tuple[str, ...]:
         """Files that ``path`` needs directly, each once, in the order of ``order``."""
-        targets = {edge.target for edge in self.dependencies if edge.source == path}
-        return tuple(other for other in self.order if other in targets)
+        return self._targets.get(path, ())
+
+    @cached_property
+    def _targets(self) -> dict[str, tuple[str, ...]]:
+        place = {path: number for number, path in enumerate(self.order)}
+        targets: dict[str, set[str]] = {}
+        for edge in self.dependencies:
+            targets.setdefault(edge.source, set()).add(edge.target)
+        return {source: tuple(sorted(found, key=place.__getitem__)) for source, found in targets.items()}
 
     def outline_text(self, path: str) -> str:
         """The outline as an agent reads it: one signature a line, indented by nesting."""

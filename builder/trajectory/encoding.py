@@ -36,16 +36,23 @@ def encode_texts(texts: list[str], tokenizer: Any) -> list[list[int]]:
     return tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
 
-def encode(text: str, spans: Iterable[Mapping[str, Any]], tokenizer: Any) -> Encoded:
+def encode(
+    text: str, spans: Iterable[Mapping[str, Any]], tokenizer: Any, memo: dict[str, list[int]] | None = None
+) -> Encoded:
     """Tokenise each of ``spans`` (``start``, ``end`` in characters of ``text``) apart and join the ids.
 
     Apart, so that no token belongs to two roles: ``</think>`` and the code's first indent would
-    otherwise merge into one.
+    otherwise merge into one. ``memo`` keeps the ids of texts from call to call, for documents that
+    differ in one thought.
     """
+    texts = [text[span["start"] : span["end"]] for span in spans]
+    memo = {} if memo is None else memo
+    missing = list(dict.fromkeys(piece for piece in texts if piece not in memo))
+    memo.update(zip(missing, encode_texts(missing, tokenizer), strict=True))
     ids = prefix_ids(tokenizer)
     prefix = len(ids)
     ranges = []
-    for piece in encode_texts([text[span["start"] : span["end"]] for span in spans], tokenizer):
-        ranges.append((len(ids), len(ids) + len(piece)))
-        ids += piece
+    for piece in texts:
+        ranges.append((len(ids), len(ids) + len(memo[piece])))
+        ids += memo[piece]
     return Encoded(ids, ranges, prefix)

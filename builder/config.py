@@ -1,0 +1,69 @@
+"""What decides a build: the same for the command line, YAML files and ``load_dataset``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from builder.agents import AgentOptions
+from builder.errors import UserError
+from builder.search import SearchOptions
+from builder.trajectory import DEFAULT_LOSS_ROLES
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """How repositories become rows.
+
+    Attributes:
+        llm: URL of the model server that writes and scores; none starts the embedded model.
+        generator: URL of the server that writes, where it is not ``llm``.
+        scorer: URL of the server that scores (the model to be trained), where it is not ``llm``.
+        tokenizer: The scorer's tokenizer (a path or Hub id), where its model id does not lead to it.
+        store: File that keeps every answer; by default one for all builds, in the cache.
+        concurrency: Calls in flight to one server.
+        agents: How the agents write.
+        search: How thoughts are searched.
+        loss_roles: The roles that carry loss.
+        validation: Share of repositories that go to the validation split.
+        test: Share of repositories that go to the test split.
+        seed: Seed of every generation.
+    """
+
+    llm: str | None = None
+    generator: str | None = None
+    scorer: str | None = None
+    tokenizer: str | None = None
+    store: str | None = None
+    concurrency: int = 8
+    agents: AgentOptions = field(default_factory=AgentOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    loss_roles: tuple[str, ...] = tuple(sorted(DEFAULT_LOSS_ROLES))
+    validation: float = 0.01
+    test: float = 0.01
+    seed: int = 0
+
+    @property
+    def generator_url(self) -> str | None:
+        return self.generator or self.llm
+
+    @property
+    def scorer_url(self) -> str | None:
+        return self.scorer or self.llm
+
+
+def from_dict(values: dict[str, Any]) -> BuildConfig:
+    """A ``BuildConfig`` from plain values, as they stand in YAML. ``UserError`` for what does not fit."""
+    known = {entry.name for entry in fields(BuildConfig)}
+    if unknown := sorted(set(values) - known):
+        raise UserError(f"unknown option {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    try:
+        parts: dict[str, Any] = {}
+        for name, kind in (("agents", AgentOptions), ("search", SearchOptions)):
+            if isinstance(value := values.get(name), dict):
+                parts[name] = kind(**value)
+        if "loss_roles" in values:
+            parts["loss_roles"] = tuple(values["loss_roles"])
+        return BuildConfig(**{**values, **parts})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"bad configuration: {error}") from None

@@ -1,0 +1,183 @@
+"""The whole path on one page: a repository in, training rows out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from builder.agents import Team, prompts_hash
+from builder.cache import cache_home
+from builder.config import BuildConfig
+from builder.errors import UserError
+from builder.llm import Model, connect, pocket_server
+from builder.repository import Repository, identify, load
+from builder.rows import CONFIGS, Provenance, raw_row, row_id, split_of, trajectory_row
+from builder.search import Scorer, num_search_calls, refine
+from builder.structure import analyze
+
+
+@dataclass(frozen=True)
+class Models:
+    """The two ends of a build. They may be one and the same."""
+
+    generator: Model
+    scorer: Model
+
+
+@dataclass
+class Reconstruction:
+    """What came of one repository: a row for each config, and the log of the search."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, config: str) -> list[dict[str, Any]]:
+        """The rows of ``config``, one of ``CONFIGS``."""
+        return self.log if config == "search-log" else [self.rows[config]]
+
+
+async def reconstruct(
+    repository: Repository, models: Models, config: BuildConfig, progress: tqdm | None = None
+) -> Reconstruction:
+    """Rebuild one repository: its structure, the work of the agents, the search, and the rows of all three.
+
+    ``progress`` counts calls. Calls that failed for good are named in the rows' ``notes``.
+    """
+    blueprint = analyze(repository)
+    with _counting(progress) as calls:
+        team = Team(blueprint, models.generator, config.agents, config.seed, calls.done)
+        num_thoughts = sum(team.thinks_about(path) for path in blueprint.order)
+        calls.expect(team.num_calls() + num_search_calls(num_thoughts, config.search))
+        trajectory = await team.simulate()
+        notes = list(team.notes)
+        scorer = Scorer(models.scorer)
+        refined = await refine(team, trajectory, scorer, config.search, calls.done)
+
+    provenance = Provenance(
+        generator=_name(models.generator),
+        scorer=_name(models.scorer),
+        prompts=prompts_hash(),
+        seed=config.seed,
+        version=version("repo2agent"),
+    )
+    common = (blueprint, provenance, models.scorer.tokenizer, config.loss_roles)
+    key = {"id": row_id(blueprint), "seed": config.seed}
+    return Reconstruction(
+        rows={
+            "raw-repos": raw_row(trajectory, *common),
+            "repo2agent": trajectory_row(trajectory, *common, notes=notes),
+            "repo2agent-search": trajectory_row(refined.trajectory, *common, refined.scores, team.notes),
+        },
+        log=[{**key, **entry} for entry in refined.log],
+    )
+
+
+def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Reconstruct all ``sources``: config -> split -> rows, in the order of the sources.
+
+    Interrupted and started again, it asks for nothing that the store holds.
+    """
+    repositories = [load(source) for source in sources]
+    splits = [split_of(repository.identity, config.validation, config.test) for repository in repositories]
+    with serving(config) as config:
+        results = asyncio.run(reconstruct_all(repositories, config))
+    tables: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in CONFIGS}
+    for split, result in zip(splits, results, strict=True):
+        for name in CONFIGS:
+            tables[name].setdefault(split, []).extend(result.of(name))
+    return tables
+
+
+async def reconstruct_all(repositories: Sequence[Repository], config: BuildConfig) -> list[Reconstruction]:
+    # Enough repositories at once to keep the servers busy while each waits for its own chain of calls.
+    room = asyncio.Semaphore(max(2, config.concurrency // 4))
+    async with open_models(config) as models:
+        with tqdm(desc="model calls", unit="call", total=0) as progress:
+
+            async def one(repository: Repository) -> Reconstruction:
+                async with room:
+                    return await reconstruct(repository, models, config, progress)
+
+            tasks = [asyncio.ensure_future(one(repository)) for repository in repositories]
+            try:
+                return await asyncio.gather(*tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+
+@contextmanager
+def serving(config: BuildConfig) -> Iterator[BuildConfig]:
+    """``config`` with a URL for both ends: where one is missing, the embedded model serves it meanwhile."""
+    if config.generator_url and config.scorer_url:
+        yield config
+        return
+    with pocket_server() as url:
+        yield replace(config, llm=config.llm or url)
+
+
+@asynccontextmanager
+async def open_models(config: BuildConfig) -> AsyncIterator[Models]:
+    """Connect to the generator and the scorer that ``config`` names; checks that the scorer scores."""
+    if not (config.generator_url and config.scorer_url):
+        raise UserError("no model server: give llm=http://…, or call this within serving(config)")
+    store = Path(config.store) if config.store else cache_home() / "answers.sqlite"
+    one = config.generator_url == config.scorer_url
+    async with connect(
+        config.scorer_url,
+        store=store,
+        tokenizer=config.tokenizer,
+        concurrency=config.concurrency,
+        scoring=True,
+    ) as scorer:
+        other = (
+            nullcontext(scorer)
+            if one
+            else connect(config.generator_url, store=store, concurrency=config.concurrency, scoring=False)
+        )
+        async with other as generator:
+            yield Models(generator, scorer)
+
+
+def identity_split(source: str, config: BuildConfig) -> str:
+    """The split of a source, known without reading it."""
+    return split_of(identify(source), config.validation, config.test)
+
+
+def _name(model: Model) -> str:
+    info = model.info
+    return f"{info.model_id}@{info.revision}" if info.revision else info.model_id
+
+
+class _Calls:
+    """Calls of one repository on a shared bar. Calls that turn out not to be needed count as done."""
+
+    def __init__(self, bar: tqdm | None) -> None:
+        self.bar, self.expected, self.finished = bar, 0, 0
+
+    def expect(self, number: int) -> None:
+        self.expected += number
+        if self.bar is not None:
+            self.bar.total += number
+            self.bar.refresh()
+
+    def done(self) -> None:
+        self.finished += 1
+        if self.bar is not None:
+            self.bar.update()
+
+
+@contextmanager
+def _counting(bar: tqdm | None) -> Iterator[_Calls]:
+    calls = _Calls(bar)
+    yield calls
+    if bar is not None:
+        bar.total -= calls.expected - calls.finished
+        bar.refresh()

@@ -1,0 +1,126 @@
+"""A trajectory becomes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from builder.structure import Blueprint
+from builder.trajectory import Document, Trajectory, encode, raw_trajectory, render, render_raw
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a row was made with: models as ``id@revision``, prompts as a hash, and the seed."""
+
+    generator: str
+    scorer: str
+    prompts: str
+    seed: int
+    version: str
+
+
+def row_id(blueprint: Blueprint) -> str:
+    """``identity@revision`` of the repository."""
+    return f"{blueprint.repository.identity}@{blueprint.repository.revision}"
+
+
+def trajectory_row(
+    trajectory: Trajectory,
+    blueprint: Blueprint,
+    provenance: Provenance,
+    tokenizer: Any,
+    loss_roles: Collection[str],
+    scores: Sequence[dict[str, Any]] = (),
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The row of a trajectory, as ``FEATURES`` has it. Tokens are counted with ``tokenizer``."""
+    raw = render_raw(raw_trajectory(trajectory))
+    num_raw_tokens = len(encode(raw.text, raw.spans, tokenizer).ids)
+    document = render(trajectory, loss_roles)
+    return _row(
+        trajectory, document, blueprint, provenance, tokenizer, scores, notes, num_raw_tokens=num_raw_tokens
+    )
+
+
+def raw_row(
+    trajectory: Trajectory,
+    blueprint: Blueprint,
+    provenance: Provenance,
+    tokenizer: Any,
+    loss_roles: Collection[str],
+) -> dict[str, Any]:
+    """The row of the plain-code baseline: the writes of ``trajectory`` and nothing else."""
+    writes = raw_trajectory(trajectory)
+    return _row(writes, render_raw(writes, loss_roles), blueprint, provenance, tokenizer)
+
+
+def _row(
+    trajectory: Trajectory,
+    document: Document,
+    blueprint: Blueprint,
+    provenance: Provenance,
+    tokenizer: Any,
+    scores: Sequence[dict[str, Any]] = (),
+    notes: Sequence[str] = (),
+    num_raw_tokens: int | None = None,
+) -> dict[str, Any]:
+    repository = blueprint.repository
+    hashes = {file.path: file.sha256 for file in repository.files}
+    encoded = encode(document.text, document.spans, tokenizer)
+    lengths = [end - start for start, end in encoded.ranges]
+    return {
+        "id": row_id(blueprint),
+        "text": document.text,
+        "spans": document.spans,
+        "segments": document.segments,
+        "preamble": document.preamble,
+        "steps": [
+            {
+                "agent": step.agent,
+                "kind": step.kind,
+                "path": step.path,
+                "sha256": hashes[step.path] if step.kind in ("observation", "write") else "",
+                "sees": step.sees,
+                "prompt": step.prompt,
+                "unknown_names": step.unknown_names,
+            }
+            for step in trajectory.steps
+        ],
+        "scores": list(scores),
+        "files": [
+            {
+                "path": file.path,
+                "sha256": file.sha256,
+                "original_sha256": file.original_sha256,
+                "encoding": file.encoding,
+                "num_bytes": file.num_bytes,
+                "language": blueprint.languages.get(file.path, ""),
+                "license": repository.license,
+                "num_redactions": len(file.redactions),
+                "boilerplate": file.boilerplate,
+            }
+            for file in repository.files
+        ],
+        "skipped": [{"path": skipped.path, "reason": skipped.reason} for skipped in repository.skipped],
+        "dependencies": [
+            {"source": edge.source, "target": edge.target, "kind": edge.kind}
+            for edge in blueprint.dependencies
+        ],
+        "repository": repository.identity,
+        "revision": repository.revision,
+        "license": repository.license,
+        "generator": provenance.generator,
+        "scorer": provenance.scorer,
+        "prompts": provenance.prompts,
+        "seed": provenance.seed,
+        "version": provenance.version,
+        "num_files": len(repository.files),
+        "num_raw_tokens": len(encoded.ids) if num_raw_tokens is None else num_raw_tokens,
+        "num_tokens": len(encoded.ids),
+        "num_loss_tokens": sum(
+            length for length, span in zip(lengths, document.spans, strict=True) if span["loss"]
+        ),
+        "notes": list(notes),
+    }

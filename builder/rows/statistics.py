@@ -1,0 +1,47 @@
+"""Figures over built rows: what the demo, the card and the reports print."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+NLL_COLUMNS = ("nll_none", "nll_outline", "nll_other", "nll_before", "nll")
+
+
+def statistics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts, token totals, and NLLs (nats per code token, weighted by scored tokens) over ``rows``.
+
+    An NLL is None where no thought has it. Every NLL is over the thoughts that have all of them, so that
+    the columns can be compared.
+    """
+    rows = list(rows)
+    files = [file for row in rows for file in row["files"]]
+    scores = [score for row in rows for score in row["scores"]]
+    compared = [score for score in scores if all(score[column] is not None for column in NLL_COLUMNS)]
+    weight = sum(score["num_target_tokens"] for score in compared)
+    raw, tokens = (sum(row[column] for row in rows) for column in ("num_raw_tokens", "num_tokens"))
+    return {
+        "num_repositories": len(rows),
+        "num_files": len(files),
+        "num_skipped": sum(len(row["skipped"]) for row in rows),
+        "num_redactions": sum(file["num_redactions"] for file in files),
+        "num_raw_tokens": raw,
+        "num_tokens": tokens,
+        "num_loss_tokens": sum(row["num_loss_tokens"] for row in rows),
+        "token_ratio": tokens / raw if raw else None,
+        "num_thoughts": len(scores),
+        "num_rewritten": sum(score["rounds_accepted"] > 0 for score in scores),
+        "num_compared": len(compared),
+        **{
+            column: sum(score[column] * score["num_target_tokens"] for score in compared) / weight
+            if weight
+            else None
+            for column in NLL_COLUMNS
+        },
+        "languages": dict(Counter(file["language"] or "other" for file in files).most_common()),
+        "licenses": dict(Counter(row["license"] or "unknown" for row in rows).most_common()),
+        "generators": sorted({row["generator"] for row in rows if row["generator"]}),
+        "scorers": sorted({row["scorer"] for row in rows if row["scorer"]}),
+        "prompts": sorted({row["prompts"] for row in rows if row["prompts"]}),
+    }

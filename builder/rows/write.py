@@ -1,0 +1,108 @@
+"""A built dataset as a folder: parquet files and a card that stock ``load_dataset(folder)`` reads."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from builder.errors import UserError
+from builder.rows.features import FEATURES, LOG_FEATURES
+from builder.rows.splits import SPLITS
+from builder.rows.statistics import statistics
+
+CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "search-log")  # the first is the default
+
+Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split -> rows
+
+
+def features_of(config: str):
+    """The schema of one of ``CONFIGS``."""
+    return LOG_FEATURES if config == "search-log" else FEATURES
+
+
+def write_dataset(output: Path, tables: Tables) -> list[Path]:
+    """Write ``tables`` under ``output`` and the card beside them; each file appears whole or not at all.
+
+    Splits without rows are left out (``datasets`` cannot read an empty one), and files that an earlier
+    build left for a split that is now empty are removed. Returns the parquet files.
+    """
+    from datasets import Dataset
+
+    written = []
+    try:
+        for config in CONFIGS:
+            for split in SPLITS:
+                path = output / "data" / config / f"{split}-00000-of-00001.parquet"
+                rows = tables.get(config, {}).get(split, ())
+                if not rows:
+                    path.unlink(missing_ok=True)
+                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                partial = path.with_suffix(".partial")
+                Dataset.from_list(list(rows), features=features_of(config)).to_parquet(partial)
+                partial.replace(path)
+                written.append(path)
+        card = output / "README.md"
+        partial = card.with_suffix(".partial")
+        partial.write_text(dataset_card(tables), encoding="utf-8")
+        partial.replace(card)
+    except OSError as error:
+        raise UserError(
+            f"{output}: cannot write the dataset ({error.strerror or error}); free some space or choose "
+            "another output, then build again: every answer so far is kept in the store"
+        ) from None
+    return written
+
+
+def template_path() -> Path:
+    """The card's template, ``dataset_card.md``: beside the packages, or where an installation puts it."""
+    beside = Path(__file__).parents[2] / "dataset_card.md"
+    return beside if beside.exists() else Path(sys.prefix) / "share" / "repo2agent" / "dataset_card.md"
+
+
+def dataset_card(tables: Tables) -> str:
+    """The card of a dataset, every figure computed from its rows."""
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    configs = [config for config in CONFIGS if any(tables.get(config, {}).values())]
+    main = tables[configs[0]] if configs else {}
+    rows = [row for split in main.values() for row in split]
+    figures = statistics(rows)
+    licenses = sorted(figures["licenses"])
+    simple = all(name.replace("-", "").replace(".", "").isalnum() and name != "unknown" for name in licenses)
+    data = DatasetCardData(
+        license=[name.lower() for name in licenses] if simple and licenses else "other",
+        task_categories=["text-generation"],
+        tags=["code", "agent-trajectories", "repo2agent"],
+        pretty_name="repo2agent trajectories",
+        configs=[
+            {
+                "config_name": config,
+                "data_files": [
+                    {"split": split, "path": f"data/{config}/{split}-*.parquet"}
+                    for split in SPLITS
+                    if tables[config].get(split)
+                ],
+                **({"default": True} if config == configs[0] else {}),
+            }
+            for config in configs
+        ],
+    )
+    return str(
+        DatasetCard.from_template(
+            data,
+            template_path=os.fspath(template_path()),
+            configs=[
+                {"name": config, "splits": {split: len(part) for split, part in tables[config].items()}}
+                for config in configs
+            ],
+            repositories=[
+                {key: row[key] for key in ("repository", "revision", "license")}
+                for row in sorted(rows, key=lambda row: row["id"])
+            ],
+            **figures,
+        )
+    )

@@ -1,0 +1,63 @@
+"""The leakage guard: a thought that quotes its target lowers the NLL for nothing and is rejected.
+
+What counts as quoting is measured against the body alone. The outline, the imports and the files that
+the sub-agent reads are on the page already; restating them is no leak (and wins nothing, see controls).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from builder.structure import Blueprint
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+_IDENTIFIER = re.compile(r"\b(?:[A-Za-z]\w*_\w+|_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}\w*)\b")
+_NGRAM = 4
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What a thought has in common with the body of its file.
+
+    ``run`` is the longest common run of words and punctuation, ``share`` the share of the thought's
+    4-grams found in the body, ``names`` the identifiers that it can know only from the body.
+    """
+
+    run: int
+    share: float
+    names: frozenset[str]
+
+
+class LeakageGuard:
+    """Measures thoughts against the body of one file."""
+
+    def __init__(self, blueprint: Blueprint, path: str) -> None:
+        repository = blueprint.repository
+        outline = blueprint.outlines.get(path, ())
+        shown = blueprint.header_lines.get(path, frozenset()).union(*(e.signature_lines for e in outline))
+        lines = repository.file(path).content.split("\n")
+        body = "\n".join(text for number, text in enumerate(lines, 1) if number not in shown)
+        page = [text for number, text in enumerate(lines, 1) if number in shown]
+        page += [blueprint.outline_text(path), path]
+        page += [repository.file(other).content for other in blueprint.dependencies_of(path)]
+        self._body = _TOKEN.findall(body)
+        self._matcher = SequenceMatcher(autojunk=False)
+        self._matcher.set_seq2(self._body)
+        self._ngrams = set(_ngrams(self._body))
+        self._names = set(_IDENTIFIER.findall(body)) - {word for t in page for word in re.findall(r"\w+", t)}
+
+    def overlap(self, thought: str) -> Overlap:
+        """How much of the body ``thought`` repeats."""
+        tokens = _TOKEN.findall(thought)
+        self._matcher.set_seq1(tokens)
+        run = self._matcher.find_longest_match().size
+        ngrams = _ngrams(tokens)
+        share = sum(ngram in self._ngrams for ngram in ngrams) / len(ngrams) if ngrams else 0.0
+        names = frozenset(self._names & set(re.findall(r"\w+", thought)))
+        return Overlap(run, share, names)
+
+
+def _ngrams(tokens: list[str]) -> list[tuple[str, ...]]:
+    return [tuple(tokens[start : start + _NGRAM]) for start in range(len(tokens) - _NGRAM + 1)]

@@ -1,0 +1,128 @@
+"""Scores of a thought: the mean NLL of its file's code, on the row's own rendered text."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from array import array
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from builder.llm import Model
+from builder.structure import Blueprint
+from builder.trajectory import TokenRange, Trajectory, context_ranges, encode, render, take
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which tokens of a file's code are scored, counted from the code's first token.
+
+    ``windows`` are the ranges sent to the scorer; of these, ``scored`` positions count (no header, no
+    import, no redaction) and ``body`` are those that the outline does not show.
+    """
+
+    windows: tuple[TokenRange, ...]
+    scored: frozenset[int]
+    body: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean NLL in nats over a ``Target`` (``body_nll``: None without body), and where it was taken."""
+
+    nll: float
+    body_nll: float | None
+    targets: tuple[TokenRange, ...]  # in tokens of the row
+    ids_sha256: str
+
+
+def choose_target(
+    blueprint: Blueprint, path: str, tokenizer, window_tokens: int, num_windows: int
+) -> Target | None:
+    """The windows of ``path`` to score: all of a short file, an even sample of a long one.
+
+    None where nothing but headers and imports stands in the file.
+    """
+    file = blueprint.repository.file(path)
+    header = blueprint.header_lines.get(path, frozenset())
+    shown = frozenset().union(*(entry.signature_lines for entry in blueprint.outlines.get(path, ())))
+    scored: set[int] = set()
+    body: set[int] = set()
+    position, line = 0, 1
+    bounds = [0, *(edge for redaction in file.redactions for edge in redaction), len(file.content)]
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        text = file.content[start:end]
+        encoding = tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        previous = 0
+        for offset, _ in encoding["offset_mapping"]:
+            line += text.count("\n", previous, offset)
+            previous = max(previous, offset)
+            if number % 2 == 0 and line not in header:  # odd pieces are redactions
+                scored.add(position)
+                if line not in shown:
+                    body.add(position)
+            position += 1
+        line += text.count("\n", previous)
+    if not scored:
+        return None
+    first, last = min(scored), max(scored) + 1
+    if last - first <= window_tokens * num_windows:
+        windows = [(first, last)]
+    else:
+        stride = (last - first - window_tokens) / max(num_windows - 1, 1)
+        starts = [first + round(number * stride) for number in range(num_windows)]
+        windows = [(start, start + window_tokens) for start in starts]
+    inside = {token for start, end in windows for token in range(start, end)}
+    if not scored & inside:
+        return None
+    return Target(tuple(windows), frozenset(scored & inside), frozenset(body & inside))
+
+
+@dataclass
+class Scorer:
+    """Scores trajectories under one model. Keeps the ids of texts that it has tokenised."""
+
+    model: Model
+    memo: dict[str, list[int]] = field(default_factory=dict)
+
+    async def score(self, trajectory: Trajectory, path: str, target: Target) -> Score:
+        """The NLL of the code that ``path``'s sub-agent writes in ``trajectory``.
+
+        The context is the row's own text up to the code, under the window rule. Raises ``ModelError``.
+        """
+        document = render(trajectory)
+        encoded = encode(document.text, document.spans, self.model.tokenizer, self.memo)
+        write = next(n for n, s in enumerate(trajectory.steps) if s.kind == "write" and s.path == path)
+        span = next(n for n, s in enumerate(document.spans) if s["step"] == write and s["content"])
+        origin = encoded.ranges[span][0]
+        limit = self.model.info.max_input_tokens
+
+        digest = hashlib.sha256()
+        calls = []
+        for start, end in target.windows:
+            before = context_ranges(document, encoded, origin + start, limit - (end - start))
+            context = take(encoded.ids, before)
+            ids = encoded.ids[origin + start : origin + end]
+            digest.update(ids_bytes([*context, *ids]))
+            calls.append(self.model.score(context, ids))
+        total = body_total = 0.0
+        for (start, _), logprobs in zip(target.windows, await asyncio.gather(*calls), strict=True):
+            for position, logprob in enumerate(logprobs, start):
+                total -= logprob * (position in target.scored)
+                body_total -= logprob * (position in target.body)
+        return Score(
+            nll=total / len(target.scored),
+            body_nll=body_total / len(target.body) if target.body else None,
+            targets=tuple((origin + start, origin + end) for start, end in target.windows),
+            ids_sha256=digest.hexdigest(),
+        )
+
+
+def ids_bytes(ids: list[int]) -> bytes:
+    """Token ids as little-endian int32, for hashing."""
+    values = array("i", ids)
+    if values.itemsize != 4 or array("H", [1]).tobytes() != b"\x01\x00":
+        return b"".join(token.to_bytes(4, "little") for token in ids)
+    return values.tobytes()

@@ -1,0 +1,78 @@
+"""Steps: what the agents did, in order. Files are referred to by path; their content stands elsewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from builder.repository import Repository
+
+MAIN = "main"
+
+# The kinds of step, in the order in which they occur, each with its role: what the loss policy names.
+ROLES = {
+    "requirement": "requirement",  # main: what a user would have asked for
+    "plan": "plan",  # main: the overview (path ""), then an entry for each file
+    "delegate": "call",  # main: hands a file to a sub-agent
+    "spec": "spec",  # what the sub-agent is given: the outline of its file
+    "need": "think",  # sub-agent: which files it wants to read
+    "read": "call",
+    "observation": "observation",  # what a read returned
+    "design": "think",  # sub-agent: how it will write the file; what the search rewrites
+    "write": "code",
+    "finish": "call",  # sub-agent: back to main
+}
+
+DEFAULT_LOSS_ROLES = frozenset({"requirement", "plan", "think", "call", "code"})
+
+TAGS = ("requirement", "plan", "implement", "spec", "think", "read", "observation", "write", "file")
+_TAG_LIKE = re.compile(rf"</?(?:{'|'.join(TAGS)})(?:-\d+)?(?![\w-])[^>\n]*>?")
+# Everything but tab and newline below space, DEL, the C1 block, and lone surrogates.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that an agent did, or was shown.
+
+    ``text`` is what the step says (ends with a newline); empty for steps that only name a file. The
+    text of observations and writes is the file's content and is not kept here.
+    """
+
+    agent: str  # MAIN, or the path of the file that the sub-agent writes
+    kind: str  # a key of ROLES
+    path: str = ""
+    text: str = ""
+    sees: str = ""
+    prompt: str = ""
+    unknown_names: float = 0.0
+
+    @property
+    def role(self) -> str:
+        return ROLES[self.kind]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A repository rebuilt, step by step; ``steps`` is flat, sub-agents stand where they are called."""
+
+    repository: Repository
+    steps: tuple[Step, ...]
+
+
+def clean(generated: str, max_chars: int = 4000) -> str:
+    """Model output made fit to stand in a step: bounded, one trailing newline, none of our own tags.
+
+    Returns ``""`` where nothing is left: such a step is not written.
+    """
+    text = generated.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub("", text)
+    # Removing one tag can make another out of its neighbours.
+    while True:
+        text, count = _TAG_LIKE.subn("", text)
+        if not count:
+            break
+    text = re.sub(r"[ \t]+\n", "\n", text)
+    text = re.sub(r"\n{3,}", "\n\n", text.strip())
+    text = text[:max_chars].rstrip()
+    return text + "\n" if text else ""

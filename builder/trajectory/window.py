@@ -1,0 +1,75 @@
+"""The window rule: which part of a document stands before a token when the whole does not fit.
+
+The requirement and the plan lines that matter stay in front, then as much as fits of what came last,
+from the beginning of a sub-agent's work where possible. Scoring and continuations in training cut alike.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+
+from builder.trajectory.document import Document, Range
+from builder.trajectory.encoding import Encoded
+
+TokenRange = tuple[int, int]
+
+
+def token_range(document: Document, encoded: Encoded, chars: Range) -> TokenRange:
+    """The tokens of the spans that lie within ``chars``; ``chars`` begins and ends at span boundaries."""
+    starts = [span["start"] for span in document.spans]
+    first, last = bisect_left(starts, chars["start"]), bisect_left(starts, chars["end"])
+    if first == last:
+        return (0, 0)
+    return (encoded.ranges[first][0], encoded.ranges[last - 1][1])
+
+
+def context_ranges(document: Document, encoded: Encoded, upto: int, limit: int) -> list[TokenRange]:
+    """Token ranges, together at most ``limit`` long, that stand before token ``upto``.
+
+    One range, ``(0, upto)``, where that fits. ``ValueError`` where not even one token does.
+    """
+    if upto <= limit:
+        return [(0, upto)]
+    segment_starts = [token_range(document, encoded, _range(segment))[0] for segment in document.segments]
+    own = bisect_right(segment_starts, upto - 1) - 1
+    head = [(0, encoded.prefix), token_range(document, encoded, document.preamble)]
+    if own >= 0:
+        head += [token_range(document, encoded, lines) for lines in document.segments[own]["plan"]]
+    # What is about to be written needs its own thought and specification more than a long preamble.
+    while len(head) > 1 and _length(head) > limit // 2:
+        head.pop()
+    room = limit - _length(head)
+    if room < 1:
+        raise ValueError(f"a window of {limit} tokens leaves no room for context")
+    earliest = upto - room
+    boundaries = [start for start in segment_starts if earliest <= start < upto] or [
+        start for start, _ in encoded.ranges if earliest <= start < upto
+    ]
+    return _merge([*head, (boundaries[0] if boundaries else earliest, upto)])
+
+
+def take(ids: Sequence[int], ranges: Sequence[TokenRange]) -> list[int]:
+    """The ids within ``ranges``, joined."""
+    return [token for start, end in ranges for token in ids[start:end]]
+
+
+def _range(segment) -> Range:
+    return Range(start=segment["start"], end=segment["end"])
+
+
+def _length(ranges: Sequence[TokenRange]) -> int:
+    return sum(end - start for start, end in ranges)
+
+
+def _merge(ranges: Sequence[TokenRange]) -> list[TokenRange]:
+    """Drop empty ranges and join adjacent or overlapping ones; the order is that of the text."""
+    merged: list[TokenRange] = []
+    for start, end in sorted(ranges):
+        if start == end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

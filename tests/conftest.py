@@ -1,0 +1,144 @@
+"""Shared by all tests: nothing is fetched from the Hub, and repositories are made of a dict."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+
+from builder.llm import ModelInfo
+from builder.repository import Repository, SourceFile
+from builder.structure import Blueprint, Definition, Dependency
+
+
+@pytest.fixture(scope="session")
+def make_repository() -> Callable[..., Repository]:
+    """``make_repository({path: content}, license="MIT")``: a repository that never touched a disk."""
+
+    def make(
+        contents: dict[str, str], license: str = "MIT", **redactions: tuple[tuple[int, int], ...]
+    ) -> Repository:
+        files = []
+        for path, content in sorted(contents.items()):
+            data = content.encode()
+            digest = hashlib.sha256(data).hexdigest()
+            files.append(SourceFile(path, content, "utf-8", len(data), digest, redactions.get(path, ())))
+        return Repository("local/made", "1", license, tuple(files))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bytes_tokenizer():
+    """A byte-level tokenizer with a BOS, an EOS and a few merges: small, and strict about boundaries."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=["<|begin|>", "<|end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["def main(path):\n    return path\n</think>\n" * 8], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|begin|> $A", special_tokens=[("<|begin|>", 0)]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<|begin|>", eos_token="<|end|>")
+
+
+@pytest.fixture(scope="session")
+def blueprint(make_repository) -> Blueprint:
+    """Two modules and a document, the second module importing the first."""
+    contents = {
+        "README.md": "# Shapes\n\nComputes areas.\n",
+        "area.py": (
+            "import math\n\n\ndef circle(radius):\n"
+            '    """Area of a circle."""\n'
+            "    squared_radius = radius * radius\n"
+            "    return math.pi * squared_radius\n"
+        ),
+        "report.py": (
+            "from area import circle\n\n\ndef report(radii):\n"
+            "    total_area = sum(circle(radius) for radius in radii)\n"
+            "    return f'total: {total_area}'\n"
+        ),
+    }
+    return Blueprint(
+        repository=make_repository(contents),
+        languages={"README.md": "Markdown", "area.py": "Python", "report.py": "Python"},
+        dependencies=(Dependency("report.py", "area.py", "import"),),
+        outlines={
+            "area.py": (
+                Definition(
+                    "function",
+                    "circle",
+                    "def circle(radius)",
+                    4,
+                    7,
+                    doc="Area of a circle.",
+                    signature_lines=frozenset({4, 5}),
+                ),
+            ),
+            "report.py": (
+                Definition("function", "report", "def report(radii)", 4, 6, signature_lines=frozenset({4})),
+            ),
+        },
+        header_lines={"area.py": frozenset({1}), "report.py": frozenset({1})},
+        order=("README.md", "area.py", "report.py"),
+        external=("math",),
+    )
+
+
+class ScriptedModel:
+    """A model whose answers a test decides; it remembers what it was asked.
+
+    ``answer`` maps the messages and the seed to a text; ``logprob`` maps context and target ids to
+    log-probs. ``depth`` counts how many calls had to wait for one another.
+    """
+
+    def __init__(self, tokenizer, answer=None, logprob=None, max_input_tokens=100_000) -> None:
+        self.tokenizer = tokenizer
+        self.info = ModelInfo("scripted", "1", max_input_tokens, max_input_tokens)
+        self.answer = answer or (lambda messages, seed: "I write it with care.")
+        self.logprob = logprob or (lambda context, target: [-1.0] * len(target))
+        self.generated: list[tuple[str, int]] = []
+        self.scored: list[tuple[list[int], list[int]]] = []
+        self.waves = 0
+        self._waiting: asyncio.Event | None = None
+
+    async def _wave(self) -> None:
+        """Calls that are made together form one wave."""
+        if self._waiting is None:
+            self._waiting = event = asyncio.Event()
+            self.waves += 1
+            for _ in range(50):  # let everything that can be asked be asked
+                await asyncio.sleep(0)
+            self._waiting = None
+            event.set()
+        else:
+            await self._waiting.wait()
+
+    async def generate(self, messages, *, max_tokens, temperature=0.0, seed=0):
+        self.generated.append((messages[-1]["content"], seed))
+        await self._wave()
+        return self.answer(messages, seed)
+
+    async def score(self, context, target):
+        self.scored.append((list(context), list(target)))
+        return self.logprob(context, target)
+
+
+@pytest.fixture
+def scripted(bytes_tokenizer):
+    """``scripted(answer=…, logprob=…)``: a ``ScriptedModel`` with the small tokenizer."""
+    return lambda **options: ScriptedModel(bytes_tokenizer, **options)
