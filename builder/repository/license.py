@@ -1,0 +1,120 @@
+"""The licence of a repository as an SPDX expression: from package metadata first, else from licence texts."""
+
+from __future__ import annotations
+
+import configparser
+import email.parser
+import json
+import re
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from builder.repository.filters import is_license_text
+
+_METADATA = re.compile(
+    r"PKG-INFO|[^/]+\.dist-info/METADATA|pyproject\.toml|setup\.cfg|package\.json|Cargo\.toml|composer\.json"
+)
+_LICENSE_FOLDER = re.compile(r"(?:LICENSES?/|[^/]+\.dist-info/(?:licenses/)?)?[^/]+")
+
+# Trove classifiers that name one licence. "BSD License" and the bare GNU ones name families.
+_CLASSIFIERS = {
+    "Apache Software License": "Apache-2.0",
+    "Boost Software License 1.0 (BSL-1.0)": "BSL-1.0",
+    "GNU Affero General Public License v3": "AGPL-3.0-only",
+    "GNU Affero General Public License v3 or later (AGPLv3+)": "AGPL-3.0-or-later",
+    "GNU General Public License v2 (GPLv2)": "GPL-2.0-only",
+    "GNU General Public License v2 or later (GPLv2+)": "GPL-2.0-or-later",
+    "GNU General Public License v3 (GPLv3)": "GPL-3.0-only",
+    "GNU General Public License v3 or later (GPLv3+)": "GPL-3.0-or-later",
+    "GNU Lesser General Public License v3 (LGPLv3)": "LGPL-3.0-only",
+    "GNU Lesser General Public License v3 or later (LGPLv3+)": "LGPL-3.0-or-later",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "MIT No Attribution License (MIT-0)": "MIT-0",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "Python Software Foundation License": "PSF-2.0",
+    "The Unlicense (Unlicense)": "Unlicense",
+    "Universal Permissive License (UPL)": "UPL-1.0",
+    "zlib/libpng License": "Zlib",
+}
+
+
+def is_evidence(path: str) -> bool:
+    """Whether the file at ``path`` may tell the licence: metadata and licence texts near the root."""
+    return bool(_METADATA.fullmatch(path)) or (
+        is_license_text(path) and bool(_LICENSE_FOLDER.fullmatch(path))
+    )
+
+
+def detect(evidence: Mapping[str, str]) -> str:
+    """The SPDX expression that ``evidence`` (texts by path) gives, or ``""``.
+
+    Several licence texts side by side become ``A AND B``: which of them apply is not for us to choose.
+    """
+    paths = sorted(evidence)
+    for path in paths:
+        if _METADATA.fullmatch(path):
+            for declared in _declared(path, evidence[path]):
+                if expression := _canonical(declared):
+                    return expression
+    texts = {_identified(evidence[path]) for path in paths if is_license_text(path)}
+    return _canonical(" AND ".join(sorted(texts - {""})))
+
+
+def _declared(path: str, text: str) -> Iterator[str]:
+    try:
+        yield from _fields(path.rpartition("/")[2], text)
+    except (ValueError, configparser.Error, AttributeError, TypeError, RecursionError):
+        return  # broken metadata declares nothing
+
+
+def _fields(name: str, text: str) -> Iterator[str]:
+    if name in ("PKG-INFO", "METADATA"):
+        message = email.parser.HeaderParser().parsestr(text)
+        yield str(message.get("License-Expression", ""))
+        yield str(message.get("License", ""))
+        yield _from_classifiers([str(value) for value in message.get_all("Classifier", [])])
+    elif name == "setup.cfg":
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        parser.read_string(text)
+        yield parser.get("metadata", "license", fallback="")
+        yield _from_classifiers(parser.get("metadata", "classifiers", fallback="").splitlines())
+    elif name.endswith(".toml"):
+        tables = tomllib.loads(text)
+        project: dict[str, Any] = tables.get("project", {})
+        for table in (project, tables.get("package", {}), tables.get("tool", {}).get("poetry", {})):
+            license = table.get("license", "")
+            yield license.get("text", "") if isinstance(license, dict) else license
+        yield _from_classifiers(project.get("classifiers", []))
+    else:
+        license = json.loads(text).get("license", "")
+        yield license.get("type", "") if isinstance(license, dict) else license
+
+
+def _from_classifiers(classifiers: list[str]) -> str:
+    licenses = [line.strip().rpartition(" :: ")[2] for line in classifiers if "License ::" in line]
+    return _CLASSIFIERS.get(licenses[0], "") if len(licenses) == 1 else ""
+
+
+def _canonical(expression: object) -> str:
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    if not isinstance(expression, str) or not 0 < len(expression) < 200:
+        return ""
+    try:
+        return str(canonicalize_license_expression(expression))
+    except InvalidLicenseExpression:
+        return ""
+
+
+def _identified(text: str) -> str:
+    from identify.identify import license_id
+
+    if len(text) > 100_000:  # ten times the GPL: no licence, and edit distance is quadratic
+        return ""
+    with tempfile.NamedTemporaryFile(suffix=".txt") as file:  # identify reads files only
+        Path(file.name).write_text(text, encoding="utf-8")
+        return license_id(file.name) or ""

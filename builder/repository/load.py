@@ -1,0 +1,144 @@
+"""From what a user names to a :class:`Repository`: which source it is, and what of it stays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from builder.errors import UserError
+from builder.repository import filters, license, names
+from builder.repository.archive import Archive
+from builder.repository.decoding import decode
+from builder.repository.directory import Directory
+from builder.repository.pypi import PyPI
+from builder.repository.reading import Entry, Limits, Source
+from builder.repository.secrets import redact
+from builder.repository.types import Repository, SkippedFile, SourceFile
+
+_SOURCES = (PyPI, Directory, Archive)  # asked in turn; a new source is one file and its name here
+_FORMS = "give a directory, an archive (.tar.gz, .zip) or a package URL (pkg:pypi/NAME@VERSION)"
+_NO_LIMITS = Limits()
+
+
+def load(source: str | Path, limits: Limits = _NO_LIMITS, *, cache: Path | None = None) -> Repository:
+    """Read the repository at ``source``: a directory, an archive, or a package URL.
+
+    Nothing of it is run, imported or installed, no symbolic link in it is followed, and no absolute path
+    enters the result. ``cache`` holds downloads (default: ``$REPO2AGENT_CACHE`` or ``~/.cache/repo2agent``).
+    Raises :class:`UserError` where there is nothing to read.
+    """
+    place = _open(source, cache)
+    files: dict[str, SourceFile] = {}
+    skipped: dict[str, str] = {}
+    evidence: dict[str, str] = {}
+    for entry, data, reason in _read(place, limits):
+        decoded = None if reason else decode(data)
+        if decoded is None:
+            skipped.setdefault(names.printable(entry.path), reason or "binary")
+            continue
+        text, encoding = decoded
+        if license.is_evidence(entry.path):
+            evidence[entry.path] = text
+        if entry.path in files:
+            continue  # an archive may hold a name twice; the first stands
+        if reason := filters.generated(entry.path, text):
+            skipped.setdefault(entry.path, reason)
+            continue
+        if len(files) == limits.max_files:
+            skipped.setdefault(entry.path, f"more than {limits.max_files} files")
+            continue
+        content, redactions = redact(text)
+        files[entry.path] = SourceFile(
+            path=entry.path,
+            content=content,
+            encoding=encoding,
+            num_bytes=len(data),
+            original_sha256=hashlib.sha256(data).hexdigest(),
+            redactions=redactions,
+            boilerplate=filters.is_license_text(entry.path),
+        )
+    if not files:
+        raise UserError(_nothing(source, skipped))
+    included = tuple(files[path] for path in sorted(files))
+    return Repository(
+        identity=place.identity,
+        revision=place.revision() or _digest(included),
+        license=license.detect(evidence),
+        files=included,
+        skipped=tuple(SkippedFile(path, skipped[path]) for path in sorted(skipped)),
+    )
+
+
+def identify(source: str | Path) -> str:
+    """The project that ``source`` is a state of, whatever its version; no file is read.
+
+    ``pkg:pypi/NAME`` for a package URL, ``local/NAME`` for a directory or an archive.
+    """
+    return _open(source, None).identity
+
+
+def fingerprint(source: str | Path, limits: Limits = _NO_LIMITS) -> str:
+    """A hash that changes whenever what :func:`load` would read does; a package URL stands for itself."""
+    place = _open(source, None)
+    if known := place.fingerprint():
+        return known
+    digest = hashlib.sha256()
+    for entry, data, reason in _read(place, limits):
+        digest.update(f"{names.printable(entry.path)}\0{reason}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _open(source: str | Path, cache: Path | None) -> Source:
+    text = str(source)
+    for kind in _SOURCES:
+        if kind.accepts(text):
+            return PyPI(text, cache) if kind is PyPI else kind(text)
+    if Path(text).exists():
+        raise UserError(f"{text}: neither a directory nor a file; {_FORMS}")
+    raise UserError(f"{text}: no such file or directory; {_FORMS}")
+
+
+def _read(place: Source, limits: Limits) -> Iterator[tuple[Entry, bytes, str]]:
+    """Every entry with its bytes, or with the reason why it is left out unread."""
+    total = num_entries = 0
+    for entry in place.entries(limits):
+        num_entries += 1
+        if num_entries > limits.max_entries:
+            raise UserError(f"{place.identity}: more than {limits.max_entries} entries")
+        too_large = f"larger than {limits.max_file_bytes} bytes"
+        if folder := filters.left_out_folder(entry.path):
+            yield Entry(folder.path), b"", folder.reason
+        elif reason := entry.obstacle or names.defect(entry.path):
+            yield entry, b"", reason
+        elif entry.size > limits.max_file_bytes:
+            yield entry, b"", too_large
+        elif total >= limits.max_total_bytes:
+            yield entry, b"", f"beyond the first {limits.max_total_bytes} bytes"
+        else:
+            try:
+                data = entry.read(limits.max_file_bytes + 1)
+            except OSError:
+                yield entry, b"", "unreadable"
+                continue
+            total += len(data)
+            reason = too_large if len(data) > limits.max_file_bytes else ""
+            yield entry, b"" if reason else data, reason
+
+
+def _nothing(source: str | Path, skipped: dict[str, str]) -> str:
+    if not skipped:
+        return f"{source}: no files in it; {_FORMS}"
+    counts = Counter(skipped.values())
+    return f"{source}: no text files in it; left out: " + ", ".join(
+        f"{n} {reason}" for reason, n in counts.most_common()
+    )
+
+
+def _digest(files: tuple[SourceFile, ...]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.path}\0{file.original_sha256}\0".encode())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,60 @@
+"""What a language's module offers, and which module reads which language."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from builder.repository import Repository
+from builder.structure.types import Definition, Dependency
+
+# Languages whose structure is read. Adding one is a module here and its line (two names may share a module).
+READERS = {"Python": "builder.structure.python"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a file asks for, as written. ``level`` counts the dots of a relative form."""
+
+    module: str
+    name: str = ""  # of `from module import name`; "*" for all
+    level: int = 0
+    kind: str = "import"  # as in Dependency
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one file says by itself."""
+
+    imports: tuple[Import, ...] = ()
+    outline: tuple[Definition, ...] = ()
+    header_lines: frozenset[int] = frozenset()
+    is_script: bool = False  # made to be started by its path
+
+
+@dataclass(frozen=True)
+class Links:
+    """What the imports of all files of a language come to."""
+
+    dependencies: frozenset[Dependency]
+    external: frozenset[str]
+    unresolved: frozenset[tuple[str, str]]
+
+
+class Language(Protocol):
+    """What a language's module offers."""
+
+    def scan(self, source: bytes) -> Facts:
+        """Read one file's UTF-8 text alone. Never fails: what can't be parsed gives no facts."""
+        ...
+
+    def link(self, facts: Mapping[str, Facts], repository: Repository) -> Links:
+        """Resolve imports by the language's own rules. What is outside never lands on a file inside."""
+        ...
+
+
+def reader(name: str) -> Language:
+    """The module called ``name``: one of the values of :data:`READERS`."""
+    return cast(Language, importlib.import_module(name))

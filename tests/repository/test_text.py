@@ -1,0 +1,148 @@
+"""Decoding, redaction, licences and the rules on what is left out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builder.repository import license
+from builder.repository.decoding import decode, encode
+from builder.repository.filters import generated, is_license_text, left_out_folder
+from builder.repository.secrets import redact
+
+# Put together here, so that no scanner takes this file for a leak.
+_AWS = "AKIA" + "IOSFODNN7QXZABCD"
+_GITHUB = "ghp_" + "a1B2" * 9
+_KEY_BODY = base64.b64encode(bytes(range(192))).decode()
+_PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{_KEY_BODY[:128]}\n{_KEY_BODY[128:]}\n-----END RSA PRIVATE KEY-----"
+
+
+def _jwt() -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'HS256'})}.{part({'sub': '12345'})}.c2lnbmF0dXJlc2lnbmF0dXJl"
+
+
+@given(st.binary(max_size=200))
+def test_what_decodes_encodes_back(data):
+    decoded = decode(data)
+    if decoded is not None:
+        assert encode(*decoded) == data
+        assert "\0" not in decoded[0]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=50))
+def test_every_unicode_encoding_is_recognised(text):
+    for encoding in ("utf-8-sig", "utf-16-le", "utf-16-be"):
+        assert decode(encode(text, encoding)) == (text, encoding)
+    if not text.startswith("\ufeff"):
+        assert decode(text.encode()) == (text, "utf-8")
+
+
+def test_fallback_and_binary():
+    assert decode(b"caf\xe9\r\n") == ("caf\xe9\r\n", "latin-1")
+    assert decode(b"\xff\xfe\0\0a\0\0\0") is None  # UTF-32
+    assert decode(b"\x89PNG\r\n\x1a\n") is None
+    assert decode(b"") == ("", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (f'key = "{_AWS}"', "aws-key"),
+        (f"token: {_GITHUB}", "github-token"),
+        ("url = 'https://bob:s3cr3tPhrase@db.example.com/x'", "basic-auth"),
+        ("t = 'glpat-" + "x1y2" * 5 + "'", "gitlab-token"),
+        ("xoxb-" + "123456789012-123456789012-abcdefABCDEF", "slack-token"),
+        ("sk_live_" + "a1b2" * 6, "stripe-key"),
+        ("//registry/:_authToken=npm_" + "a" * 36, "npm-token"),
+        ("pypi-AgEIcHlwaS5vcmc" + "A1" * 40, "pypi-token"),
+        ("AIza" + "Sy0" * 11 + "ab", "google-key"),
+        (_jwt(), "jwt"),
+        (_PEM, "private-key"),
+        (json.dumps(_PEM), "private-key"),
+        (_PEM[:150], "private-key"),
+    ],
+)
+def test_secrets_become_placeholders(text, kind):
+    redacted, ranges = redact(f"before\n{text}\nafter")
+    assert [redacted[start:end] for start, end in ranges] == [f"[REDACTED:{kind}]"]
+    assert redacted.startswith("before\n") and redacted.endswith("\nafter")
+    assert redact(redacted) == (redacted, ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'if b"-----BEGIN RSA PRIVATE KEY-----" in data:\n    return load(data)',
+        '"-----BEGIN PRIVATE KEY-----\\n" + body + "\\n-----END PRIVATE KEY-----"',
+        "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+        'f"postgres://{user}:{password}@{host}/db"',
+        "http://user:password@example.com",
+        "sha256 = '67f4b9c50da0dedf52af349e7749a80a9057a5031199791b906c3bb3ae878960'",
+        "eyJ.eyJ = 1",
+        "password = 'hunter2'",
+    ],
+)
+def test_ordinary_code_is_left_alone(text):
+    assert redact(text) == (text, ())
+
+
+@given(st.lists(st.sampled_from([_AWS, _GITHUB, _PEM, _jwt(), "x = 1\n", " ", "é"]), max_size=12))
+def test_ranges_are_exactly_the_placeholders(pieces):
+    redacted, ranges = redact(" ".join(pieces))
+    assert all(secret not in redacted for secret in (_AWS, _GITHUB, _KEY_BODY[:64]))
+    assert [redacted[start:end].startswith("[REDACTED:") for start, end in ranges] == [True] * len(ranges)
+    assert len(ranges) == redacted.count("[REDACTED:")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "eyJ" * 100_000,
+        "sk-" * 100_000 + "T3BlbkFJ",
+        "-----BEGIN PRIVATE KEY-----" * 10_000,
+        "://a:" * 60_000,
+        "//" * 150_000 + ":_authToken=",
+    ],
+    ids=["jwt", "openai", "pem", "url", "npm"],
+)
+def test_redaction_takes_linear_time(hostile):
+    start = time.perf_counter()
+    redact(hostile)
+    assert time.perf_counter() - start < 3
+
+
+def test_licence_from_metadata_and_text():
+    mit = license_text("MIT")
+    assert (
+        license.detect({"pyproject.toml": '[project]\nlicense = "mit or apache-2.0"'}) == "MIT OR Apache-2.0"
+    )
+    assert license.detect({"PKG-INFO": "Name: x\nLicense-Expression: ISC\n"}) == "ISC"
+    assert license.detect({"PKG-INFO": "Classifier: License :: OSI Approved :: MIT License\n"}) == "MIT"
+    assert license.detect({"package.json": '{"license": "BSD-3-Clause"}'}) == "BSD-3-Clause"
+    assert license.detect({"setup.cfg": "[metadata]\nlicense = Some words", "LICENSE": mit}) == "MIT"
+    assert license.detect({"pyproject.toml": "license = [broken", "package.json": "[1]"}) == ""
+    assert license.detect({"LICENSE": "All rights reserved."}) == ""
+
+
+def license_text(name: str) -> str:
+    from identify.vendor.licenses import LICENSES
+
+    return dict(LICENSES)[name]
+
+
+def test_rules_of_leaving_out():
+    assert left_out_folder("a/vendor/b/c.go").path == "a/vendor/"
+    assert left_out_folder("a/vendor.py") is None
+    assert left_out_folder("src/build/lib.py") is None
+    assert generated("a.py", 'X = "# @generated"\n') == ""
+    assert generated("a.py", "# @generated by tool\n") == "generated"
+    assert generated("a.js", "x" * 500) == "minified"
+    assert is_license_text("docs/LICENSE.md") and not is_license_text("license.py")
