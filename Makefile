@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # What `make demo` rebuilds: a package URL pinned by the hash of its source distribution, or any directory.
-REPO ?= pkg:pypi/iniconfig@2.3.0
+REPO ?= pkg:pypi/iniconfig@2.3.1?checksum=sha256:67f4b9c50da0dedf52af349e7749a80a9057a5031199791b906c3bb3ae878960
 DEMO ?= demo
 INSTALLED := $(VENV)/.installed
 

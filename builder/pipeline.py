@@ -57,7 +57,7 @@ async def reconstruct(
         calls.expect(team.num_calls() + num_search_calls(num_thoughts, config.search))
         trajectory = await team.simulate()
         notes = list(team.notes)
-        scorer = Scorer(models.scorer)
+        scorer = Scorer(models.scorer, config.search.context_tokens)
         refined = await refine(team, trajectory, scorer, config.search, calls.done)
 
     provenance = Provenance(

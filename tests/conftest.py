@@ -138,7 +138,7 @@ class ScriptedModel:
         return self.logprob(context, target)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scripted(bytes_tokenizer):
     """``scripted(answer=…, logprob=…)``: a ``ScriptedModel`` with the small tokenizer."""
     return lambda **options: ScriptedModel(bytes_tokenizer, **options)

@@ -45,6 +45,12 @@ def call_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") % (2**31 - 1) + 1
 
 
+def whole_sentences(text: str) -> str:
+    """``text`` without the sentence that the token limit cut off, unless that is most of it."""
+    end = max(text.rfind(mark) for mark in (".\n", "!\n", "?\n", ". ", "! ", "? ", ":\n"))
+    return text[: end + 1] + "\n" if end + 1 > len(text) // 2 else text
+
+
 @dataclass
 class Team:
     """One repository's agents, talking to one generator. ``notes`` collects calls that failed.
@@ -116,7 +122,7 @@ class Team:
             return ""
         finally:
             self.on_call()
-        return clean(answer)
+        return whole_sentences(clean(answer))
 
     def file_values(self, path: str) -> dict[str, str]:
         """What the prompts about one file are filled with; nothing of it comes from code bodies."""

@@ -82,10 +82,20 @@ def choose_target(
 
 @dataclass
 class Scorer:
-    """Scores trajectories under one model. Keeps the ids of texts that it has tokenised."""
+    """Scores trajectories under one model, with prompts of at most ``context_tokens`` (None: what it takes).
+
+    Keeps the ids of texts that it has tokenised.
+    """
 
     model: Model
+    context_tokens: int | None = None
     memo: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def max_input_tokens(self) -> int:
+        """The longest prompt, target included."""
+        most = self.model.info.max_input_tokens
+        return min(most, self.context_tokens or most)
 
     async def score(self, trajectory: Trajectory, path: str, target: Target) -> Score:
         """The NLL of the code that ``path``'s sub-agent writes in ``trajectory``.
@@ -97,12 +107,11 @@ class Scorer:
         write = next(n for n, s in enumerate(trajectory.steps) if s.kind == "write" and s.path == path)
         span = next(n for n, s in enumerate(document.spans) if s["step"] == write and s["content"])
         origin = encoded.ranges[span][0]
-        limit = self.model.info.max_input_tokens
 
         digest = hashlib.sha256()
         calls = []
         for start, end in target.windows:
-            before = context_ranges(document, encoded, origin + start, limit - (end - start))
+            before = context_ranges(document, encoded, origin + start, self.max_input_tokens - (end - start))
             context = take(encoded.ids, before)
             ids = encoded.ids[origin + start : origin + end]
             digest.update(ids_bytes([*context, *ids]))

@@ -1,7 +1,8 @@
 """The window rule: which part of a document stands before a token when the whole does not fit.
 
 The requirement and the plan lines that matter stay in front, then as much as fits of what came last,
-from the beginning of a sub-agent's work where possible. Scoring and continuations in training cut alike.
+from the beginning of a sub-agent's work where possible. Where even that work does not fit, its
+specification stays in front too: no file is ever scored without its outline in sight.
 """
 
 from __future__ import annotations
@@ -37,16 +38,32 @@ def context_ranges(document: Document, encoded: Encoded, upto: int, limit: int) 
     if own >= 0:
         head += [token_range(document, encoded, lines) for lines in document.segments[own]["plan"]]
     # What is about to be written needs its own thought and specification more than a long preamble.
-    while len(head) > 1 and _length(head) > limit // 2:
-        head.pop()
-    room = limit - _length(head)
-    if room < 1:
+    head = _fitting(head, limit // 2)
+    earliest = upto - (limit - _length(head))
+    boundaries = [start for start in segment_starts if earliest <= start < upto]
+    if not boundaries:
+        # The file's own work does not fit: its specification stays, what was read first is lost.
+        contract = [
+            tokens
+            for span, tokens in zip(document.spans, encoded.ranges, strict=True)
+            if span["role"] == "spec" and own >= 0 and segment_starts[own] <= tokens[0] < upto
+        ]
+        head = _fitting([(0, encoded.prefix), *contract, *head[1:]], limit * 3 // 4)
+        earliest = upto - (limit - _length(head))
+        boundaries = [start for start, _ in encoded.ranges if earliest <= start < upto]
+    if earliest >= upto:
         raise ValueError(f"a window of {limit} tokens leaves no room for context")
-    earliest = upto - room
-    boundaries = [start for start in segment_starts if earliest <= start < upto] or [
-        start for start, _ in encoded.ranges if earliest <= start < upto
-    ]
     return _merge([*head, (boundaries[0] if boundaries else earliest, upto)])
+
+
+def _fitting(ranges: Sequence[TokenRange], room: int) -> list[TokenRange]:
+    """As many of ``ranges``, from the first on, as have room together."""
+    fitting: list[TokenRange] = []
+    for tokens in ranges:
+        if _length([*fitting, tokens]) > room:
+            break
+        fitting.append(tokens)
+    return fitting
 
 
 def take(ids: Sequence[int], ranges: Sequence[TokenRange]) -> list[int]:

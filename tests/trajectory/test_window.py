@@ -48,6 +48,23 @@ def test_requirement_and_the_plan_line_of_the_file_stay_in_front(document, bytes
     assert '<implement path="f6.py">' in text
 
 
+def test_a_file_that_does_not_fit_keeps_its_specification(make_repository, bytes_tokenizer) -> None:
+    repository = make_repository({"a.py": "value = 1\n" * 300, "b.py": "other = 2\n"})
+    steps = [Step(MAIN, "requirement", text="Numbers.\n"), Step(MAIN, "plan", "b.py", "- b.py\n")]
+    for path, spec in (("a.py", "first = ...\n"), ("b.py", "second = ...\n")):
+        steps += [Step(MAIN, "delegate", path), Step(path, "spec", path, spec)]
+        steps += [Step(path, "observation", "a.py")] if path == "b.py" else []
+        steps += [Step(path, "write", path), Step(path, "finish", path)]
+    document = render(Trajectory(repository, tuple(steps)))
+    encoded = encode(document.text, document.spans, bytes_tokenizer)
+    ranges = context_ranges(document, encoded, len(encoded.ids), 400)
+    text = bytes_tokenizer.decode(take(encoded.ids, ranges))
+    assert sum(end - start for start, end in ranges) <= 400
+    assert "second = ..." in text
+    assert "first = ..." not in text
+    assert "Numbers." in text
+
+
 def test_a_window_without_room_is_refused(document, bytes_tokenizer) -> None:
     encoded = encode(document.text, document.spans, bytes_tokenizer)
     with pytest.raises(ValueError, match="no room"):

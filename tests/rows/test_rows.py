@@ -1,0 +1,148 @@
+"""Rows, splits and the folder that stock `load_dataset` reads."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from datasets import Features, load_dataset
+from huggingface_hub import DatasetCard
+from rich.console import Console
+
+from builder.agents import AgentOptions, Team
+from builder.errors import UserError
+from builder.rows import (
+    CONFIGS,
+    FEATURES,
+    Provenance,
+    inspect_row,
+    print_summary,
+    raw_row,
+    row_id,
+    split_of,
+    statistics,
+    trajectory_row,
+    write_dataset,
+)
+from builder.search import Scorer, SearchOptions, refine
+from builder.trajectory import DEFAULT_LOSS_ROLES, encode, replay
+
+
+@pytest.fixture(scope="module")
+def built(blueprint, bytes_tokenizer, scripted):
+    """Rows and log of the three-file repository, as the pipeline makes them, under a scripted model."""
+    model = scripted()
+
+    async def run():
+        team = Team(blueprint, model, AgentOptions(), seed=0)
+        trajectory = await team.simulate()
+        return await refine(team, trajectory, Scorer(model), SearchOptions())
+
+    refined = asyncio.run(run())
+    common = (blueprint, Provenance("g@1", "s@1", "p", 0, "0"), bytes_tokenizer, DEFAULT_LOSS_ROLES)
+    row = trajectory_row(refined.trajectory, *common, scores=refined.scores)
+    log = [{"id": row_id(blueprint), "seed": 0, **entry} for entry in refined.log]
+    return {"row": row, "raw": raw_row(refined.trajectory, *common), "log": log}
+
+
+@pytest.fixture
+def folder(built, tmp_path):
+    tables = {
+        "repo2agent-search": {"train": [built["row"]]},
+        "repo2agent": {"train": [built["row"]], "test": []},
+        "raw-repos": {"train": [built["raw"]]},
+        "search-log": {"train": built["log"]},
+    }
+    write_dataset(tmp_path, tables)
+    return tmp_path
+
+
+def test_a_row_has_exactly_the_columns_of_the_schema_and_survives_parquet(
+    folder, built, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    dataset = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))["train"]
+    assert dataset.features == FEATURES
+    assert isinstance(dataset.features, Features)
+    assert set(built["row"]) == set(FEATURES)
+    row = dataset[0]
+    assert row["text"] == built["row"]["text"]
+    assert row["spans"] == built["row"]["spans"]
+    assert replay(row) == replay(built["row"])
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_config_loads(folder, tmp_path, config):
+    splits = load_dataset(str(folder), config, cache_dir=str(tmp_path / "cache"))
+    assert list(splits) == ["train"]  # empty splits are left out
+
+
+def test_a_later_build_leaves_no_rows_of_an_earlier_one(folder, built, tmp_path):
+    write_dataset(folder, {"repo2agent-search": {"validation": [built["row"]]}})
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*.parquet")}
+    assert found == {"data/repo2agent-search/validation-00000-of-00001.parquet"}
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_the_card_is_a_valid_card_and_names_licence_and_models(folder):
+    card = DatasetCard.load(folder / "README.md")
+    assert card.data.license == ["mit"]
+    assert [entry["config_name"] for entry in card.data.configs] == list(CONFIGS)
+    assert "g@1" in card.text
+    assert "{{" not in card.text
+
+
+def test_raw_rows_hold_the_same_files_and_nothing_else(built):
+    assert replay(built["raw"]) == replay(built["row"])
+    assert {span["role"] for span in built["raw"]["spans"]} == {"call", "code"}
+    assert built["raw"]["num_tokens"] == built["row"]["num_raw_tokens"] < built["row"]["num_tokens"]
+
+
+def test_counts_are_counts_of_the_row(built, bytes_tokenizer):
+    row = built["row"]
+    encoded = encode(row["text"], row["spans"], bytes_tokenizer)
+    assert row["num_tokens"] == len(encoded.ids)
+    trained = sum(e - s for (s, e), span in zip(encoded.ranges, row["spans"], strict=True) if span["loss"])
+    assert row["num_loss_tokens"] == trained
+
+
+def test_statistics_weigh_by_scored_tokens():
+    def score(nll, weight, **more):
+        columns = dict.fromkeys(("nll_none", "nll_outline", "nll_other", "nll_before", "nll"), nll)
+        return {**columns, "num_target_tokens": weight, "rounds_accepted": 0, **more}
+
+    row = {"files": [], "skipped": [], "num_raw_tokens": 10, "num_tokens": 25, "num_loss_tokens": 5}
+    row |= {"license": "MIT", "generator": "", "scorer": "", "prompts": ""}
+    figures = statistics(
+        [{**row, "scores": [score(1.0, 30), score(2.0, 10), score(9.0, 99, nll_other=None)]}]
+    )
+    assert figures["nll"] == pytest.approx(1.25)
+    assert (figures["num_thoughts"], figures["num_compared"], figures["token_ratio"]) == (3, 2, 2.5)
+
+
+def test_splits_follow_the_identity_and_the_shares():
+    identities = [f"pkg:pypi/p{number}" for number in range(4000)]
+    splits = [split_of(identity, 0.1, 0.2) for identity in identities]
+    assert splits == [split_of(identity, 0.1, 0.2) for identity in identities]
+    assert splits.count("test") / 4000 == pytest.approx(0.2, abs=0.03)
+    assert splits.count("validation") / 4000 == pytest.approx(0.1, abs=0.03)
+    assert set(splits) > {split_of(identity, 0.0, 0.0) for identity in identities} == {"train"}
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        split_of("x", 0.9, 0.2)
+
+
+def test_inspect_shows_speakers_contents_and_scores(folder):
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    inspect_row(folder, "repo2agent-search", 0, full=True, console=console)
+    text = console.export_text()
+    assert "sub-agent for report.py" in text
+    assert "squared_radius" in text
+    assert "NLL of the code" in text
+    print_summary(folder, console=console)
+    assert "trajectory to plain code" in console.export_text()
+
+
+@pytest.mark.parametrize(("config", "row"), [("repo2agent-search", 7), ("nothing", 0)])
+def test_inspect_says_what_is_missing(folder, config, row):
+    with pytest.raises(UserError, match="no row"):
+        inspect_row(folder, config, row, full=False)
