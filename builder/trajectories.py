@@ -14,7 +14,7 @@ import datasets
 from builder.config import BuildConfig, from_dict
 from builder.pipeline import identity_split, reconstruct_all, serving
 from builder.repository import fingerprint, load
-from builder.rows import CONFIGS, SPLITS, features_of
+from builder.rows import CONFIGS, SPLITS, built_files, features_of
 
 # Rows are yielded after so many repositories: few enough to keep memory flat.
 _BATCH = 16
@@ -50,7 +50,7 @@ class TrajectoriesConfig(datasets.BuilderConfig):
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features=None) -> str:
         """As ``datasets`` does it, with the content of the sources: a changed file is built anew."""
         content = [fingerprint(source) for source in self.repos] or [
-            fingerprint(str(path)) for path in _built_files(Path(__file__).parent, self.name)
+            fingerprint(str(path)) for path in built_files(Path(__file__).parent, self.name)
         ]
         return super().create_config_id({**config_kwargs, "content": content}, custom_features)
 
@@ -83,7 +83,7 @@ class Trajectories(datasets.GeneratorBasedBuilder):
             for source in self.config.repos:
                 splits[identity_split(source, self.config.build_config())].append(source)
         else:
-            for path in _built_files(Path(self.base_path or "."), self.config.name):
+            for path in built_files(Path(self.base_path or "."), self.config.name):
                 splits[path.name.partition("-")[0]].append(str(path))
         return [
             datasets.SplitGenerator(name=split, gen_kwargs={"sources": sources})
@@ -94,8 +94,7 @@ class Trajectories(datasets.GeneratorBasedBuilder):
     def _generate_examples(self, sources: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         if not self.config.repos:
             for path in sources:
-                rows = datasets.Dataset.from_parquet(path, keep_in_memory=True)
-                for number, row in enumerate(rows):
+                for number, row in enumerate(datasets.Dataset.from_parquet(path)):
                     yield f"{path}:{number}", row
             return
         for first in range(0, len(sources), _BATCH):
@@ -104,7 +103,3 @@ class Trajectories(datasets.GeneratorBasedBuilder):
             for source, result in zip(batch, results, strict=True):
                 for number, row in enumerate(result.of(self.config.name)):
                     yield f"{source}:{number}", row
-
-
-def _built_files(folder: Path, config: str) -> list[Path]:
-    return sorted((folder / "data" / config).glob("*.parquet"))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from builder.llm import ModelInfo
 from builder.repository import Repository, SourceFile
@@ -142,3 +146,102 @@ class ScriptedModel:
 def scripted(bytes_tokenizer):
     """``scripted(answer=…, logprob=…)``: a ``ScriptedModel`` with the small tokenizer."""
     return lambda **options: ScriptedModel(bytes_tokenizer, **options)
+
+
+@pytest.fixture(scope="session")
+def tiny_directory(bytes_tokenizer, tmp_path_factory) -> Path:
+    """A Llama of two layers with random weights and a chat template, as ``from_pretrained`` wants it."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=400,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        initializer_range=0.3,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    directory = tmp_path_factory.mktemp("tiny")
+    LlamaForCausalLM(config).save_pretrained(directory)
+    bytes_tokenizer.save_pretrained(directory)
+    template = (
+        "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\n' }}{% endfor %}"
+    )
+    (directory / "chat_template.jinja").write_text(template)
+    return directory
+
+
+class CountingProxy:
+    """Passes requests on and remembers the bodies of those that a model had to answer."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.requests: list[str] = []
+        self._arrived = threading.Condition()
+        self._loop = asyncio.new_event_loop()
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
+        self._thread.start()
+        started.wait()
+
+    def wait_for(self, number: int, timeout: float) -> bool:
+        """Wait until ``number`` requests have come; False after ``timeout`` seconds."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: len(self.requests) >= number, timeout)
+
+    def _run(self, started: threading.Event) -> None:
+        self._loop.run_until_complete(self._start())
+        started.set()
+        self._loop.run_forever()
+
+    async def _start(self) -> None:
+        self._client = aiohttp.ClientSession(auto_decompress=False)
+        application = web.Application(client_max_size=1 << 24)
+        application.router.add_route("*", "/{path:.*}", self._pass_on)
+        self._runner = web.AppRunner(application)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def _pass_on(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if body:
+            with self._arrived:
+                self.requests.append(body.decode())
+                self._arrived.notify_all()
+        headers = {"Content-Type": request.content_type}
+        url = self.target + request.path
+        async with self._client.request(request.method, url, data=body or None, headers=headers) as answer:
+            return web.Response(
+                status=answer.status, body=await answer.read(), content_type=answer.content_type
+            )
+
+    def close(self) -> None:
+        async def stop() -> None:
+            await self._runner.cleanup()
+            await self._client.close()
+
+        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+
+@pytest.fixture
+def counting_proxy():
+    """``counting_proxy(url)``: a ``CountingProxy`` in front of ``url``."""
+    proxies: list[CountingProxy] = []
+
+    def start(url: str) -> CountingProxy:
+        proxies.append(CountingProxy(url))
+        return proxies[-1]
+
+    yield start
+    for proxy in proxies:
+        proxy.close()

@@ -6,7 +6,7 @@ from builder.rows.inspect import inspect_row, print_summary
 from builder.rows.publish import publish
 from builder.rows.splits import SPLITS, split_of
 from builder.rows.statistics import statistics
-from builder.rows.write import CONFIGS, features_of, write_dataset
+from builder.rows.write import CONFIGS, built_files, features_of, read_rows, write_dataset
 
 __all__ = [
     "CONFIGS",
@@ -14,11 +14,13 @@ __all__ = [
     "LOG_FEATURES",
     "SPLITS",
     "Provenance",
+    "built_files",
     "features_of",
     "inspect_row",
     "print_summary",
     "publish",
     "raw_row",
+    "read_rows",
     "row_id",
     "split_of",
     "statistics",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from builder.errors import UserError
 from builder.rows.statistics import statistics
-from builder.rows.write import CONFIGS
+from builder.rows.write import CONFIGS, read_rows
 
 _STYLES = {
     "requirement": "cyan",
@@ -27,28 +28,17 @@ _HIDDEN = "dim"  # carries no loss
 _MAX_LINES = 12
 
 
-def read_rows(dataset: Path, config: str) -> list[dict[str, Any]]:
-    """All rows of ``config`` in a built folder, whatever their split; ``UserError`` where there are none."""
-    from datasets import Dataset
-
-    files = sorted((dataset / "data" / config).glob("*.parquet"))
-    if not files:
-        raise UserError(
-            f"{dataset}: no rows of {config} in it; give a folder that `repo2agent build --output` wrote"
-        )
-    return [row for path in files for row in Dataset.from_parquet(str(path), keep_in_memory=True)]
-
-
 def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Console | None = None) -> None:
     """Print row ``number``: what carries loss in colour, what does not dimmed, thoughts with their scores.
 
     Contents of files are cut to a few lines unless ``full``.
     """
     console = console or Console(highlight=False, soft_wrap=True)
-    rows = read_rows(dataset, config)
-    if not 0 <= number < len(rows):
-        raise UserError(f"{dataset}: no row {number}; {config} has rows 0 to {len(rows) - 1}")
-    row = rows[number]
+    row = next(islice(read_rows(dataset, config), max(number, 0), None), None)
+    if row is None:
+        raise UserError(
+            f"{dataset}: no row {number}; {config} has {sum(1 for _ in read_rows(dataset, config))}"
+        )
     console.print(
         f"[bold]{row['id']}[/bold]  {row['num_files']} files, {row['num_tokens']} tokens "
         f"({row['num_loss_tokens']} carry loss), {row['num_raw_tokens']} as plain code, licence "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
     Splits without rows are left out (``datasets`` cannot read an empty one), and files that an earlier
     build left for a split that is now empty are removed. Returns the parquet files.
     """
-    from datasets import Dataset
+    import pyarrow
+    from pyarrow import parquet
 
     written = []
     try:
@@ -42,7 +43,8 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".partial")
-                Dataset.from_list(list(rows), features=features_of(config)).to_parquet(partial)
+                schema = features_of(config).arrow_schema
+                parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), partial)
                 partial.replace(path)
                 written.append(path)
         card = output / "README.md"
@@ -55,6 +57,26 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
             "another output, then build again: every answer so far is kept in the store"
         ) from None
     return written
+
+
+def read_rows(folder: Path, config: str) -> Iterator[dict[str, Any]]:
+    """The rows of ``config`` in a built folder, split by split; ``UserError`` where there are none."""
+    from pyarrow import parquet
+
+    files = built_files(folder, config)
+    if not files:
+        raise UserError(
+            f"{folder}: no rows of {config} in it; give a folder that `repo2agent build --output` wrote"
+        )
+    for path in files:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=16):
+                yield from batch.to_pylist()
+
+
+def built_files(folder: Path, config: str) -> list[Path]:
+    """The parquet files of ``config`` in a built folder; a name begins with its split."""
+    return sorted((folder / "data" / config).glob("*.parquet"))
 
 
 def template_path() -> Path:
