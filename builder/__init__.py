@@ -10,9 +10,10 @@ from pathlib import Path
 
 from builder.config import BuildConfig
 from builder.errors import UserError
+from builder.llm import embedded_model
 from builder.trajectory import Encoded, encode, replay
 
-__all__ = ["BuildConfig", "Encoded", "UserError", "encode", "replay"]
+__all__ = ["BuildConfig", "Encoded", "UserError", "embedded_model", "encode", "replay"]
 
 # `datasets` takes two seconds to import; the command line, which never asks it for this folder, answers
 # `--help` in a blink.

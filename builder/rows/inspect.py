@@ -93,8 +93,8 @@ def print_summary(dataset: Path, trained: Path | None = None, console: Console |
         table.add_row(f"NLL of the code after {name}", _figure(figures[column]))
     if trained is not None:
         metrics = _metrics(trained)
-        for name, column in (("first", "first_loss"), ("last", "last_loss")):
-            table.add_row(f"training loss, {name}", _figure(metrics[column]))
+        for name, column in (("first", "loss_first_pass"), ("last", "loss_last_pass")):
+            table.add_row(f"training loss, {name} pass over the same rows", _figure(metrics.get(column)))
         table.add_row("model", str(trained))
     table.add_row("dataset", str(dataset))
     console.print(table)

@@ -1,0 +1,185 @@
+"""
+Continual pre-training on trajectories.
+
+The miniature, on two CPU cores in about a minute and a half, with the embedded model:
+    accelerate launch trainer/cpt.py --config configs/cpt/smollm2_cpu.yaml
+
+On rows built elsewhere, with any option overridden:
+    accelerate launch trainer/cpt.py --config configs/cpt/smollm2_cpu.yaml \\
+        --data_files runs/demo/*.parquet --max_steps 4 --output_dir runs/short
+
+The paper's run, on 8 GPUs:
+    accelerate launch --config_file configs/accelerate/fsdp2_8gpu.yaml trainer/cpt.py \\
+        --config configs/cpt/llama3_8b_64k.yaml --dataset_name you/your-trajectories
+
+Options are those of `CptArguments` below, TRL's `ModelConfig` (LoRA with `--use_peft`) and TRL's
+`SFTConfig`, that is, all of transformers' `TrainingArguments`; `max_length` is the window.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class CptArguments:
+    """What to train on. Rows come from ``dataset_name``, or from parquet files where those are given."""
+
+    dataset_name: str = field(
+        default="./builder", metadata={"help": "Path or Hub id, as `load_dataset` takes it."}
+    )
+    dataset_config: str | None = field(
+        default="repo2agent-search", metadata={"help": "Arm: raw-repos, repo2agent or repo2agent-search."}
+    )
+    dataset_train_split: str = field(default="train", metadata={"help": "Split to train on."})
+    dataset_test_split: str = field(
+        default="validation", metadata={"help": "Split to evaluate on, with `eval_strategy`."}
+    )
+    data_files: list[str] | None = field(
+        default=None, metadata={"help": "Parquet files of rows, globs too; instead of `dataset_name`."}
+    )
+    loss_roles: list[str] | None = field(
+        default=None, metadata={"help": "Roles that carry loss; unset: what the rows themselves mark."}
+    )
+    max_rows: int | None = field(
+        default=None, metadata={"help": "Train on the first so many packed rows only, for a trial."}
+    )
+    rope_theta: float | None = field(
+        default=None, metadata={"help": "Base of the rotary embedding, to go beyond the model's window."}
+    )
+
+
+def make_parser() -> Any:
+    from trl import ModelConfig, SFTConfig, TrlParser
+
+    dataclass_types: list[Any] = [CptArguments, SFTConfig, ModelConfig]
+    return TrlParser(dataclass_types)
+
+
+def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
+    from trl import get_peft_config, get_quantization_config
+
+    from builder import UserError
+    from trainer.attention import choose_attention, register_attention
+    from trainer.documents import load_rows, tokenize_rows
+    from trainer.loss import CptTrainer, training_summary
+    from trainer.model import check_rope, load_config_and_tokenizer, model_path, window_kwargs
+    from trainer.packing import pack
+
+    # Documents
+    window = training_args.max_length
+    if window is None:
+        raise UserError("`max_length` is the window and must be set")
+    path = model_path(model_args.model_name_or_path)
+    hub = {"revision": model_args.model_revision, "trust_remote_code": training_args.trust_remote_code}
+    model_config, tokenizer = load_config_and_tokenizer(path, **hub)
+    window_options = window_kwargs(model_config, window, args.rope_theta)
+    splits = {"train": args.dataset_train_split}
+    if training_args.eval_strategy != "no":
+        if args.data_files:
+            raise UserError(
+                "`data_files` are all trained on; to evaluate too, give a `dataset_name` with splits"
+            )
+        splits["eval"] = args.dataset_test_split
+    packed = {}
+    # One process works, the others read its cache.
+    with training_args.main_process_first(desc="tokenizing and packing"):
+        for name, split in splits.items():
+            rows = load_rows(args.dataset_name, args.dataset_config, split, args.data_files)
+            documents = tokenize_rows(
+                rows, tokenizer, window, args.loss_roles, num_proc=training_args.dataset_num_proc
+            )
+            packed[name] = pack(documents, window, num_proc=training_args.dataset_num_proc)
+    if args.max_rows is not None:
+        packed["train"] = packed["train"].take(min(args.max_rows, len(packed["train"])))
+
+    # Model
+    register_attention()
+    training_args.model_init_kwargs = {
+        **hub,
+        **window_options,
+        **(training_args.model_init_kwargs or {}),
+        "dtype": model_args.dtype,
+        "device_map": None,  # TRL's default spreads the model over every visible GPU, under FSDP too
+        "attn_implementation": choose_attention(
+            model_args.attn_implementation or "auto",
+            window,
+            training_args.device.type,
+            half=training_args.bf16 or training_args.fp16 or model_args.dtype in ("bfloat16", "float16"),
+        ),
+    }
+
+    # Trainer. Rows are packed already; `packing` tells TRL to hand over the documents' boundaries.
+    training_args.packing = True
+    training_args.packing_strategy = "bfd"
+    training_args.dataset_kwargs = {"skip_prepare_dataset": True}
+    trainer = CptTrainer(
+        model=path,
+        args=training_args,
+        train_dataset=packed["train"],
+        eval_dataset=packed.get("eval"),
+        processing_class=tokenizer,
+        quantization_config=get_quantization_config(model_args),
+        peft_config=get_peft_config(model_args),
+    )
+    if args.rope_theta is not None:
+        check_rope(trainer.model, args.rope_theta)
+
+    # Train
+    trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
+
+    # Save
+    if trainer.is_fsdp_enabled:
+        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
+    trainer.save_model(training_args.output_dir)
+    if trainer.is_world_process_zero():
+        summary = json.dumps(training_summary(trainer), indent=2)
+        Path(training_args.output_dir, "metrics.json").write_text(summary + "\n")
+    trainer.accelerator.print(f"model and metrics.json saved to {training_args.output_dir}")
+
+    # Push
+    if training_args.push_to_hub:
+        trainer.push_to_hub(dataset_name=args.dataset_name)
+        trainer.accelerator.print(f"pushed to https://huggingface.co/{trainer.hub_model_id}")
+    trainer.accelerator.end_training()
+
+
+def use_all_cores() -> None:
+    """Share this machine's cores out to its processes: `accelerate launch` leaves each one thread."""
+    import torch
+
+    if os.environ.get("OMP_NUM_THREADS", "1") == "1":
+        num_cores = len(os.sched_getaffinity(0))
+        torch.set_num_threads(max(1, num_cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+
+
+def run() -> None:
+    """Parse the command line and train; a user's mistake is one line and exit status 1."""
+    from builder import UserError
+
+    logging.basicConfig(format="%(message)s")
+    try:
+        try:
+            args, training_args, model_args = make_parser().parse_args_and_config()
+        except (OSError, ValueError) as error:
+            raise UserError(str(error)) from None
+        if training_args.process_index == 0:
+            logging.getLogger("trainer").setLevel(logging.INFO)
+        if training_args.device.type == "cpu":
+            use_all_cores()
+        main(args, training_args, model_args)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    # A script's own folder comes first on the path, where `evaluate.py` and its like would hide packages
+    # of the same name; the project's root belongs there instead.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    run()

@@ -1,0 +1,219 @@
+"""Rows to labelled token ids, cut to the window: what TRL's ``SFTTrainer`` takes as it is.
+
+A document longer than the window is cut where its row allows. Each continuation starts with the row's
+preamble and the plan lines of its segment, without loss, so that every token of the document is
+trained once and only once, and never without knowing what is being built.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from datasets import Dataset, Features, List, Value, load_dataset
+from datasets.exceptions import DatasetsError
+
+from builder import Encoded, UserError, encode
+
+logger = logging.getLogger(__name__)
+
+IGNORED = -100
+
+FEATURES = Features(
+    {
+        "input_ids": List(Value("int32")),
+        "labels": List(Value("int32")),  # IGNORED where there is no loss
+        "length": Value("int32"),
+        "row": Value("int64"),  # of the dataset given; a long document becomes several with the same number
+    }
+)
+
+Piece = tuple[list[int], list[int]]
+
+
+def load_rows(name: str, config: str | None, split: str, data_files: list[str] | None = None) -> Dataset:
+    """The rows of ``split``: of ``name`` (a path or Hub id) and ``config``, or of parquet ``data_files``.
+
+    Raises ``UserError`` where there are none.
+    """
+    try:
+        if data_files:
+            return load_dataset("parquet", data_files=data_files, split="train")
+        return load_dataset(name, config, split=split)
+    except (OSError, ValueError, DatasetsError) as error:
+        place = ", ".join(data_files) if data_files else f"{name} ({config or 'default'}, {split})"
+        raise UserError(
+            f"no rows in {place}: {str(error).splitlines()[0]}; build some with `repo2agent build`"
+        ) from error
+
+
+def tokenize_rows(
+    dataset: Dataset,
+    tokenizer: Any,
+    max_length: int,
+    loss_roles: Collection[str] | None = None,
+    num_proc: int | None = None,
+) -> Dataset:
+    """Tokenise ``dataset`` (``text``, ``spans`` and, for cutting, ``segments`` and ``preamble``).
+
+    Returns ``FEATURES``: documents or their continuations, none longer than ``max_length`` tokens, labels
+    in place (the trainer shifts them). Loss lies on the spans that the row marks, or on those whose role
+    is in ``loss_roles``. What carries no loss at all is dropped, and the number is logged. The result is
+    cached by ``datasets``.
+
+    Raises ``UserError`` for a dataset without spans, a tokenizer without EOS, and where nothing is left.
+    """
+    missing = {"text", "spans"} - set(dataset.column_names)
+    if missing:
+        raise UserError(
+            f"the dataset has no column {' and '.join(sorted(missing))} (it has "
+            f"{', '.join(dataset.column_names) or 'none'}); train on rows that `repo2agent build` wrote"
+        )
+    if tokenizer.eos_token_id is None:
+        raise UserError(
+            f"{tokenizer.name_or_path} has no EOS token to end documents with; set its `eos_token`"
+        )
+    pieces = dataset.map(
+        _tokenize_batch,
+        batched=True,
+        batch_size=16,
+        with_indices=True,
+        remove_columns=dataset.column_names,
+        features=FEATURES,
+        num_proc=num_proc,
+        fn_kwargs={
+            "tokenizer": tokenizer,
+            "max_length": max_length,
+            "loss_roles": sorted(loss_roles) if loss_roles is not None else None,
+            "code": _code(),
+        },
+        desc="Tokenizing",
+    )
+    num_dropped = len(dataset) - len(set(pieces["row"]))
+    if num_dropped:
+        logger.warning("%d of %d rows carry no loss and are dropped", num_dropped, len(dataset))
+    if not len(pieces):
+        raise UserError(
+            f"none of the {len(dataset)} rows carries any loss"
+            + (f": no span has a role of {', '.join(sorted(loss_roles))}" if loss_roles else "")
+        )
+    return pieces
+
+
+def _code() -> str:
+    """What decides the tokens, for the cache's key: ``datasets`` looks at a function's name, not its code."""
+    modules = [sys.modules[__name__], inspect.getmodule(encode)]
+    return "".join(inspect.getsource(module) for module in modules if module is not None)
+
+
+def _tokenize_batch(
+    batch: Mapping[str, list[Any]],
+    indices: list[int],
+    code: str,  # noqa: ARG001
+    **options: Any,
+) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: [] for name in FEATURES}
+    for position, index in enumerate(indices):
+        row = {name: values[position] for name, values in batch.items()}
+        for input_ids, labels in tokenize_row(row, **options):
+            columns["input_ids"].append(input_ids)
+            columns["labels"].append(labels)
+            columns["length"].append(len(input_ids))
+            columns["row"].append(index)
+    return columns
+
+
+def tokenize_row(
+    row: Mapping[str, Any], tokenizer: Any, max_length: int, loss_roles: Collection[str] | None = None
+) -> list[Piece]:
+    """``(input_ids, labels)`` of one row: one pair where it fits into ``max_length`` tokens, else several.
+
+    An EOS ends the document, with loss. The very first token never has any: nothing precedes it.
+    """
+    encoded = encode(row["text"], row["spans"], tokenizer)
+    ids = [*encoded.ids, tokenizer.eos_token_id]
+    labels = [IGNORED] * len(ids)
+    for span, (start, end) in zip(row["spans"], encoded.ranges, strict=True):
+        if span["loss"] if loss_roles is None else span["role"] in loss_roles:
+            labels[start:end] = ids[start:end]
+    labels[0] = IGNORED
+    if not _has_loss(labels):
+        return []
+    labels[-1] = ids[-1]
+    if len(ids) <= max_length:
+        return [(ids, labels)]
+
+    cutter = _Cutter(row, encoded, ids, tokenizer, max_length)
+    pieces = []
+    start = 0
+    while start < len(ids):
+        head = cutter.head(start)
+        end = cutter.cut(start, start + max_length - len(head))
+        if _has_loss(labels[start:end]):
+            pieces.append((head + ids[start:end], [IGNORED] * len(head) + labels[start:end]))
+        start = end
+    return pieces
+
+
+def _has_loss(labels: Sequence[int]) -> bool:
+    return any(label != IGNORED for label in labels)
+
+
+class _Cutter:
+    """Where one document may be cut, in tokens, and what stands before the text that follows a cut."""
+
+    def __init__(
+        self, row: Mapping[str, Any], encoded: Encoded, ids: list[int], tokenizer: Any, max_length: int
+    ):
+        self._span_starts = [span["start"] for span in row["spans"]]
+        self._ranges = encoded.ranges
+        self._ids = ids
+        self._prefix = (0, encoded.prefix)
+        self._preamble = self._tokens(row.get("preamble") or {"start": 0, "end": 0})
+        self._segments = row.get("segments") or []
+        self._max_length = max_length
+        decoded = {token: tokenizer.decode([token]) for token in set(ids)}
+        self._segment_starts = [self._tokens(segment)[0] for segment in self._segments]
+        self._boundaries = (
+            self._segment_starts,
+            [start for start, _ in encoded.ranges],
+            [position + 1 for position, token in enumerate(ids) if "\n" in decoded[token]],
+        )
+
+    def _tokens(self, chars: Mapping[str, int]) -> tuple[int, int]:
+        first, last = (bisect_left(self._span_starts, chars[name]) for name in ("start", "end"))
+        return (self._ranges[first][0], self._ranges[last - 1][1]) if first < last else (0, 0)
+
+    def head(self, start: int) -> list[int]:
+        """Ids that stand before token ``start`` once the document has been cut there."""
+        if start == 0:
+            return []
+        ranges = [self._prefix, self._preamble]
+        segment = bisect_right(self._segment_starts, start) - 1
+        if segment >= 0:
+            ranges += [self._tokens(lines) for lines in self._segments[segment]["plan"]]
+        # The scorer's window rule: what is repeated never takes more than half of the window.
+        while len(ranges) > 1 and sum(end - begin for begin, end in ranges) > self._max_length // 2:
+            ranges.pop()
+        # Without anything in front, the first token could not be predicted, and so not be trained.
+        return [token for begin, end in ranges for token in self._ids[begin:end]] or [self._ids[start - 1]]
+
+    def cut(self, start: int, limit: int) -> int:
+        """The end of the piece that begins at token ``start`` and may reach ``limit``.
+
+        Before a segment where there is one, else before a span, else after a line; the last two only in
+        the second half, so that a tag alone does not become a document.
+        """
+        if limit >= len(self._ids):
+            return len(self._ids)
+        earliest = start
+        for boundaries in self._boundaries:
+            last = bisect_right(boundaries, limit) - 1
+            if last >= 0 and boundaries[last] > earliest:
+                return boundaries[last]
+            earliest = (start + limit) // 2
+        return limit
