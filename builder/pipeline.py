@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from builder.repository import Repository, identify, load
 from builder.rows import CONFIGS, Provenance, raw_row, row_id, split_of, trajectory_row
 from builder.search import Scorer, num_search_calls, refine
 from builder.structure import analyze
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, li
 
     Interrupted and started again, it asks for nothing that the store holds.
     """
-    repositories = [load(source) for source in sources]
+    repositories = load_all(sources)
+    if not repositories:
+        raise UserError(f"none of the {len(sources)} repositories could be read; see the lines above")
     splits = [split_of(repository.identity, config.validation, config.test) for repository in repositories]
     with serving(config) as config:
         results = asyncio.run(reconstruct_all(repositories, config))
@@ -93,6 +98,24 @@ def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, li
         for name in CONFIGS:
             tables[name].setdefault(split, []).extend(result.of(name))
     return tables
+
+
+def load_all(sources: Sequence[str]) -> list[Repository]:
+    """Read ``sources``. One of many that has nothing to read is left out, with a warning that says why.
+
+    Raises ``UserError`` for a name that leads nowhere, and where the only source cannot be read.
+    """
+    for source in sources:
+        identify(source)  # a wrong name ends the build before anything is read
+    repositories = []
+    for source in sources:
+        try:
+            repositories.append(load(source))
+        except UserError as error:
+            if len(sources) == 1:
+                raise
+            logger.warning("left out: %s", error)
+    return repositories
 
 
 async def reconstruct_all(repositories: Sequence[Repository], config: BuildConfig) -> list[Reconstruction]:

@@ -12,8 +12,8 @@ from typing import Any
 import datasets
 
 from builder.config import BuildConfig, from_dict
-from builder.pipeline import identity_split, reconstruct_all, serving
-from builder.repository import fingerprint, load
+from builder.pipeline import identity_split, load_all, reconstruct_all, serving
+from builder.repository import fingerprint
 from builder.rows import CONFIGS, SPLITS, built_files, features_of
 
 # Rows are yielded after so many repositories: few enough to keep memory flat.
@@ -97,9 +97,10 @@ class Trajectories(datasets.GeneratorBasedBuilder):
                 for number, row in enumerate(datasets.Dataset.from_parquet(path)):
                     yield f"{path}:{number}", row
             return
+        number = 0
         for first in range(0, len(sources), _BATCH):
             batch = sources[first : first + _BATCH]
-            results = asyncio.run(reconstruct_all([load(source) for source in batch], self._served))
-            for source, result in zip(batch, results, strict=True):
-                for number, row in enumerate(result.of(self.config.name)):
-                    yield f"{source}:{number}", row
+            for result in asyncio.run(reconstruct_all(load_all(batch), self._served)):
+                for row in result.of(self.config.name):
+                    number += 1
+                    yield f"{sources[0]}:{number}", row  # workers differ in their first source
