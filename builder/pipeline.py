@@ -87,7 +87,7 @@ def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, li
 
     Interrupted and started again, it asks for nothing that the store holds.
     """
-    repositories = load_all(sources)
+    repositories = load_all(sources, alone=len(sources) == 1)
     if not repositories:
         raise UserError(f"none of the {len(sources)} repositories could be read; see the lines above")
     splits = [split_of(repository.identity, config.validation, config.test) for repository in repositories]
@@ -100,10 +100,10 @@ def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, li
     return tables
 
 
-def load_all(sources: Sequence[str]) -> list[Repository]:
-    """Read ``sources``. One of many that has nothing to read is left out, with a warning that says why.
+def load_all(sources: Sequence[str], *, alone: bool) -> list[Repository]:
+    """Read ``sources``. One that cannot be read is left out, with a warning that says why.
 
-    Raises ``UserError`` for a name that leads nowhere, and where the only source cannot be read.
+    Raises ``UserError`` for a name that leads nowhere, and for any that cannot be read where it is ``alone``.
     """
     for source in sources:
         identify(source)  # a wrong name ends the build before anything is read
@@ -112,7 +112,7 @@ def load_all(sources: Sequence[str]) -> list[Repository]:
         try:
             repositories.append(load(source))
         except UserError as error:
-            if len(sources) == 1:
+            if alone:
                 raise
             logger.warning("left out: %s", error)
     return repositories

@@ -100,7 +100,8 @@ class Trajectories(datasets.GeneratorBasedBuilder):
         number = 0
         for first in range(0, len(sources), _BATCH):
             batch = sources[first : first + _BATCH]
-            for result in asyncio.run(reconstruct_all(load_all(batch), self._served)):
+            repositories = load_all(batch, alone=len(self.config.repos) == 1)
+            for result in asyncio.run(reconstruct_all(repositories, self._served)):
                 for row in result.of(self.config.name):
                     number += 1
                     yield f"{sources[0]}:{number}", row  # workers differ in their first source

@@ -96,3 +96,19 @@ def test_structure_prints_json_with_paths_relative_to_the_root(tmp_path) -> None
     assert set(result) == {"root", "files", "dependencies", "external", "outlines", "order"}
     assert result["dependencies"] == [{"source": "a.py", "target": "b.py", "kind": "import"}]
     assert result["order"] == ["b.py", "a.py"]
+
+
+def test_one_unreadable_repository_among_many_is_left_out_with_a_warning(tmp_path, caplog) -> None:
+    from builder.errors import UserError
+    from builder.pipeline import load_all
+
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "a.py").write_text("A = 1\n")
+    (tmp_path / "empty").mkdir()
+    sources = [str(tmp_path / "empty"), str(tmp_path / "good")]
+    assert [r.identity for r in load_all(sources, alone=False)] == ["local/good"]
+    assert "left out" in caplog.text
+    with pytest.raises(UserError):
+        load_all(sources[:1], alone=True)
+    with pytest.raises(UserError):
+        load_all([*sources, str(tmp_path / "nowhere")], alone=False)
