@@ -175,8 +175,10 @@ def identity_split(source: str, config: BuildConfig) -> str:
 
 
 def _name(model: Model) -> str:
+    """``id@revision``; a model served from a folder goes by the folder's name, not by its place on a disk."""
     info = model.info
-    return f"{info.model_id}@{info.revision}" if info.revision else info.model_id
+    name = Path(info.model_id).name if Path(info.model_id).is_absolute() else info.model_id
+    return f"{name}@{info.revision}" if info.revision else name
 
 
 class _Calls:

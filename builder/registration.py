@@ -33,7 +33,7 @@ def register() -> None:
                 {"base_path": str(_FOLDER), "dataset_name": "repo2agent"},
             )
 
-    load.LocalDatasetModuleFactory = LocalDatasetModuleFactory  # type: ignore[misc]
+    load.LocalDatasetModuleFactory = LocalDatasetModuleFactory
 
 
 def _source_hash() -> str:

@@ -229,3 +229,10 @@ def test_a_killed_build_goes_on_where_it_was(built, repositories, tiny_url, tmp_
     assert not [body for body in proxy.requests if CANARY not in body]
     assert {config: table(tmp_path / "dataset", config) for config in CONFIGS} == before
     assert before == {config: table(built, config) for config in CONFIGS}
+
+
+def test_no_path_of_this_machine_stands_in_a_row(built, repositories, tiny_directory) -> None:
+    for config in CONFIGS:
+        rows = json.dumps(table(built, config))
+        for path in (*repositories, str(tiny_directory), str(Path.home())):
+            assert path not in rows

@@ -1,5 +1,33 @@
-"""One small protocol (generate, score), its engines, and the store of answers."""
+"""One small protocol (generate, score), its engines, and the store of answers.
 
+Example::
+
+    async with connect("http://127.0.0.1:8080", store=Path("answers.sqlite"), scoring=True) as model:
+        text = await model.generate([{"role": "user", "content": "…"}], max_tokens=200, seed=1)
+        logprobs = await model.score(context_ids, target_ids)
+        print(model.info.model_id, model.usage)
+
+    with pocket_server() as url:  # a local model behind the same protocol, gone when this process is gone
+        ...
+"""
+
+from __future__ import annotations
+
+from builder.llm.connection import Connection, connect
+from builder.llm.embedded import embedded_model
+from builder.llm.pocket import pocket_server, serve
 from builder.llm.protocol import Message, Model, ModelError, ModelInfo
+from builder.llm.usage import Usage
 
-__all__ = ["Message", "Model", "ModelError", "ModelInfo"]
+__all__ = [
+    "Connection",
+    "Message",
+    "Model",
+    "ModelError",
+    "ModelInfo",
+    "Usage",
+    "connect",
+    "embedded_model",
+    "pocket_server",
+    "serve",
+]

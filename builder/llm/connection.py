@@ -1,0 +1,146 @@
+"""A model behind a URL, with the store in front of it: what the rest of the house calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from builder.llm.calls import PATIENCE
+from builder.llm.protocol import Message, ModelInfo
+from builder.llm.store import Store, answer_key
+from builder.llm.tgi import TGI
+from builder.llm.usage import Usage
+
+
+class Connection:
+    """A ``Model`` that asks the server only for what is not stored, and for equal calls only once."""
+
+    def __init__(
+        self, engine: TGI, store: Store | None = None, on_call: Callable[[Usage], None] | None = None
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._on_call = on_call
+        self._in_flight: dict[str, asyncio.Task[Any]] = {}
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._engine.info
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._engine.tokenizer
+
+    @property
+    def usage(self) -> Usage:
+        return self._engine.usage
+
+    async def generate(
+        self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0, seed: int = 0
+    ) -> str:
+        """See ``Model.generate``."""
+        request = {"messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
+        return await self._answer(
+            "generate",
+            request,
+            seed,
+            lambda: self._engine.generate(
+                messages, max_tokens=max_tokens, temperature=temperature, seed=seed
+            ),
+        )
+
+    async def score(self, context: Sequence[int], target: Sequence[int]) -> list[float]:
+        """See ``Model.score``."""
+        request = {"context": list(context), "target": list(target)}
+        return await self._answer("score", request, 0, lambda: self._engine.score(context, target))
+
+    async def _answer(
+        self, kind: str, request: dict[str, Any], seed: int, ask: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        usage = self.usage
+        usage.calls += 1
+        key = answer_key(
+            {
+                "model_id": self.info.model_id,
+                "revision": self.info.revision,
+                "kind": kind,
+                "request": request,
+                "seed": seed,
+            }
+        )
+        try:
+            task = self._in_flight.get(key)
+            if task is not None:
+                usage.stored += 1
+            elif self._store is not None and (answer := self._store.get(key)) is not None:
+                usage.stored += 1
+                return answer
+            else:
+                task = self._in_flight[key] = asyncio.create_task(self._ask(key, ask))
+                task.add_done_callback(lambda task: self._landed(key, task))
+            # Whoever asks second must not lose the answer because the first one gave up.
+            return await asyncio.shield(task)
+        except Exception:
+            usage.failed += 1
+            raise
+        finally:
+            if self._on_call is not None:
+                self._on_call(usage)
+
+    async def _ask(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:
+        answer = await ask()
+        return answer if self._store is None else self._store.put(key, answer)
+
+    def _landed(self, key: str, task: asyncio.Task[Any]) -> None:
+        del self._in_flight[key]
+        if not task.cancelled():
+            task.exception()  # seen, even if every asker has gone
+
+    async def close(self) -> None:
+        """Give up what is in flight and close the engine's connections."""
+        for task in list(self._in_flight.values()):
+            task.cancel()
+        await asyncio.gather(*self._in_flight.values(), return_exceptions=True)
+        await self._engine.close()
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    store: Path | None = None,
+    tokenizer: Any = None,
+    concurrency: int | None = None,
+    scoring: bool = False,
+    api_key: str | None = None,
+    patience: float = PATIENCE,
+    on_call: Callable[[Usage], None] | None = None,
+) -> AsyncIterator[Connection]:
+    """Open the model that answers at ``url`` (TGI's root, or an OpenAI-compatible server's to generate only).
+
+    Args:
+        store: SQLite file of answers, shared with other processes; None keeps nothing.
+        tokenizer: the model's fast tokenizer, its Hub id or its directory; by default the server's model id.
+        concurrency: most requests at once; by default 8, or fewer where the server says so.
+        scoring: score a canary first, so that a server that cannot score is refused here.
+        api_key: sent as bearer token to this server only; by default ``$REPO2AGENT_API_KEY``. The Hub's
+            own token is never sent.
+        patience: seconds of waiting, over all retries of a call, after which it counts as failed.
+        on_call: called with the counters after each call, for progress bars.
+
+    Raises ``UserError`` in one line where nobody answers, the protocol is another, or scores cannot be had.
+    """
+    with contextlib.nullcontext() if store is None else contextlib.closing(Store(store)) as answers:
+        engine = await TGI.open(
+            url, tokenizer=tokenizer, concurrency=concurrency, api_key=api_key, patience=patience
+        )
+        connection = Connection(engine, answers, on_call)
+        try:
+            if scoring:
+                await engine.check_scoring()
+            yield connection
+        finally:
+            await connection.close()
