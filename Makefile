@@ -3,8 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# What `make demo` rebuilds: a package URL pinned by the hash of its source distribution, or any directory.
-REPO ?= pkg:pypi/iniconfig@2.3.1?checksum=sha256:67f4b9c50da0dedf52af349e7749a80a9057a5031199791b906c3bb3ae878960
+# What `make demo` rebuilds (REPO=path for any directory), and what lies in builder/data: a small package under a
+# permissive licence, pinned by the hash of its source distribution.
+SAMPLE := pkg:pypi/iniconfig@2.3.1?checksum=sha256:67f4b9c50da0dedf52af349e7749a80a9057a5031199791b906c3bb3ae878960
+REPO ?= $(SAMPLE)
 DEMO ?= demo
 INSTALLED := $(VENV)/.installed
 
@@ -49,7 +51,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket.py
 
 sample: $(INSTALLED)
-	$(BIN)/repo2agent build --config configs/build/sample.yaml --output builder
+	$(BIN)/repo2agent build '$(SAMPLE)' --config configs/build/demo.yaml --output builder
 
 clean:
 	rm -rf $(VENV) $(DEMO) runs built

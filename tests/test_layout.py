@@ -73,7 +73,7 @@ def test_heavy_imports_wait_until_they_are_used() -> None:
     import sys
 
     code = (
-        "import sys; sys.argv = ['repo2agent']; import builder.cli; "
+        "import sys; import builder.cli; "
         "print(*{'torch', 'transformers', 'datasets', 'tree_sitter', 'pyarrow'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from builder.errors import UserError
 
 BUSY_SECONDS = 60.0  # how long a writer waits for another process's commit
@@ -71,12 +73,15 @@ class Store:
             connection = None
         if connection is None:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
+            # SQLite does not wait for its lock while it changes the mode: two processes that open a new
+            # store together would find it locked.
+            with FileLock(f"{self.path}.lock"):
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
+                )
             # In WAL mode this survives the death of a process; only the machine's can cost the last answers.
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL)"
-            )
             self._local.connection, self._local.pid = connection, os.getpid()
         return connection
 

@@ -169,3 +169,25 @@ def test_a_failure_is_not_stored(fake_tgi, tmp_path):
         assert await connection.generate(MESSAGES, max_tokens=5) == "answer to hello"
 
     run(fake_tgi, scenario, store=tmp_path / "a.sqlite")
+
+
+def _open_together(barrier, path, results) -> None:
+    try:
+        barrier.wait(30)
+        Store(path).put("k", 1)
+        results.put("")
+    except Exception as error:
+        results.put(repr(error))
+
+
+def test_many_processes_may_open_a_new_store_at_once(tmp_path):
+    context = multiprocessing.get_context("fork")
+    for attempt in range(5):
+        barrier, results = context.Barrier(8), context.Queue()
+        path = tmp_path / f"{attempt}.sqlite"
+        workers = [context.Process(target=_open_together, args=(barrier, path, results)) for _ in range(8)]
+        for worker in workers:
+            worker.start()
+        assert [results.get(timeout=60) for _ in workers] == [""] * len(workers)
+        for worker in workers:
+            worker.join()
