@@ -114,6 +114,7 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subcommands(required=True, dest="command", metavar="COMMAND")
     for name, function in COMMANDS.items():
         one = ArgumentParser(description=f"{function.__doc__}", epilog=f"example: {EXAMPLES[name]}")
+        one.add_argument("--config", action="config", help="a YAML file with these options")
         _ADD[name](one)
         commands.add_subcommand(name, one, help=(function.__doc__ or "").split(":")[0].rstrip("."))
     return parser
@@ -127,7 +128,6 @@ def _add_structure(parser: ArgumentParser) -> None:
 
 
 def _add_build(parser: ArgumentParser) -> None:
-    parser.add_argument("--config", action="config", help="a YAML file with these options")
     parser.add_argument("repos", type=str, nargs="*", default=[], help="directories, archives, package URLs")
     parser.add_argument("--output", default="built", help="the folder to write the dataset to")
     parser.add_class_arguments(BuildConfig, None)

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -18,7 +19,9 @@ from aiohttp import web
 
 from builder.llm import ModelInfo
 from builder.repository import Repository, SourceFile
+from builder.search import ids_bytes
 from builder.structure import Blueprint, Definition, Dependency
+from builder.trajectory import Document, context_ranges, encode, take
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +178,26 @@ def tiny_directory(bytes_tokenizer, tmp_path_factory) -> Path:
     )
     (directory / "chat_template.jinja").write_text(template)
     return directory
+
+
+@pytest.fixture(scope="session")
+def assert_scores_are_of_the_row():
+    """Asserts that the ids scored are the row's own under the window rule; returns the number of scores."""
+
+    def check(row: dict[str, Any], tokenizer: Any) -> int:
+        document = Document(row["text"], row["spans"], row["segments"], row["preamble"])
+        encoded = encode(row["text"], row["spans"], tokenizer)
+        for score in row["scores"]:
+            digest = hashlib.sha256()
+            for target in score["targets"]:
+                limit = score["max_input_tokens"] - (target["end"] - target["start"])
+                before = context_ranges(document, encoded, target["start"], limit)
+                ids = [*take(encoded.ids, before), *encoded.ids[target["start"] : target["end"]]]
+                digest.update(ids_bytes(ids))
+            assert digest.hexdigest() == score["ids_sha256"]
+        return len(row["scores"])
+
+    return check
 
 
 class CountingProxy:

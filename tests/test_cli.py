@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ("structure", "build", "inspect", "serve", "publish")
@@ -87,6 +88,26 @@ def test_a_server_that_is_not_there(tmp_path) -> None:
 )
 def test_what_is_missing_is_named(arguments) -> None:
     one_line(run(*arguments))
+
+
+def test_options_come_from_a_file_and_the_command_line_overrides_it(tmp_path) -> None:
+    (tmp_path / "a.py").write_text("A = 1\n")
+    (tmp_path / "structure.yaml").write_text("json: true\n")
+    config = str(tmp_path / "structure.yaml")
+    assert run("structure", str(tmp_path), "--config", config).stdout.startswith("{")
+    (tmp_path / "build.yaml").write_text("seed: 3\nsearch:\n  rounds: 5\n  candidates: 4\n")
+    printed = run(
+        "build", "x", "--config", str(tmp_path / "build.yaml"), "--search.rounds", "1", "--print_config"
+    ).stdout
+    values = yaml.safe_load(printed)
+    assert (values["seed"], values["search"]["rounds"], values["search"]["candidates"]) == (3, 1, 4)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs" / "build").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_build_configuration_is_valid(path) -> None:
+    from builder.config import from_dict
+
+    from_dict(yaml.safe_load(path.read_text()))
 
 
 def test_structure_prints_json_with_paths_relative_to_the_root(tmp_path) -> None:

@@ -5,7 +5,6 @@ The model is tiny and random, so these take seconds; what it writes is as strang
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -22,9 +21,7 @@ import builder  # noqa: F401  (lets load_dataset build)
 from builder.config import BuildConfig
 from builder.llm import pocket_server
 from builder.rows import CONFIGS
-from builder.search import ids_bytes
-from builder.trajectory import context_ranges, encode, replay, take
-from builder.trajectory.document import Document
+from builder.trajectory import replay
 
 ROOT = Path(__file__).parents[1]
 CANARY = "fibonacci"  # scored at every connection, and not kept
@@ -132,25 +129,14 @@ def test_every_built_row_replays(built, config) -> None:
         assert f"factor = {project}\n" in contents["shapes/area.py"]
 
 
-def test_every_stored_score_is_a_score_of_the_row_token_for_token(built, tiny_directory) -> None:
+def test_every_stored_score_is_a_score_of_the_row_token_for_token(
+    built, tiny_directory, assert_scores_are_of_the_row
+) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_directory)
-    scores = 0
-    for row in table(built, "repo2agent-search"):
-        document = Document(row["text"], row["spans"], row["segments"], row["preamble"])
-        encoded = encode(row["text"], row["spans"], tokenizer)
-        for score in row["scores"]:
-            digest = hashlib.sha256()
-            for target in score["targets"]:
-                limit = score["max_input_tokens"] - (target["end"] - target["start"])
-                before = context_ranges(document, encoded, target["start"], limit)
-                digest.update(
-                    ids_bytes([*take(encoded.ids, before), *encoded.ids[target["start"] : target["end"]]])
-                )
-            assert digest.hexdigest() == score["ids_sha256"]
-            scores += 1
-    assert scores >= 4
+    rows = table(built, "repo2agent-search")
+    assert sum(assert_scores_are_of_the_row(row, tokenizer) for row in rows) >= 4
 
 
 def test_building_through_datasets_gives_the_same_rows_for_any_number_of_workers(

@@ -163,7 +163,7 @@ class Team:
             "outlines": excerpt("\n".join(outlines), budget // 4),
         }
         text = await self.ask("overview", values, 200)
-        return Step(MAIN, "plan", text=text + "\n" if text else "", prompt=prompt_hash("overview"))
+        return Step(MAIN, "plan", text=text, prompt=prompt_hash("overview"))
 
     async def _plan_entry(self, path: str) -> Step:
         """Purpose is generated; what the file builds on and offers is taken from the graph and outline."""

@@ -107,6 +107,15 @@ def _tag(name: str, path: str) -> str:
     return f'{name} path="{html.escape(path)}"'
 
 
+def _gap(content: str) -> str:
+    """What stands between a file's content and the closing tag: a space, unless one newline ends the content.
+
+    A server that takes text sees the whole of it, and must find the tokens that spans give apart. Tokenizers
+    merge a last ``)`` with the tag, or part a run of whitespace before it; none does so across a space.
+    """
+    return "" if not content or re.search(r"\S\n\Z", content) else " "
+
+
 def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_ROLES) -> Document:
     """Flatten ``trajectory`` into one document; sub-agents stand where the main agent calls them."""
     files = {file.path: file for file in trajectory.repository.files}
@@ -144,13 +153,14 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
                 out.add(f"<{_tag('read' + suffix, step.path)} />\n", step.role, number)
             case "observation":
                 out.add(f"<{_tag('observation' + suffix, step.path)}>\n", step.role, number)
-                out.add(files[step.path].content, step.role, number, content=True)
-                out.add(f"</observation{suffix}>\n", step.role, number)
+                content = files[step.path].content
+                out.add(content, step.role, number, content=True)
+                out.add(f"{_gap(content)}</observation{suffix}>\n", step.role, number)
             case "write":
                 out.add(f"<{_tag('write' + suffix, step.path)}>\n", "call", number)
                 for text, role in code_pieces(files[step.path]):
                     out.add(text, role, number, content=True)
-                out.add(f"</write{suffix}>\n", "call", number)
+                out.add(f"{_gap(files[step.path].content)}</write{suffix}>\n", "call", number)
             case "finish":
                 segments[-1]["end"] = out.add(f"</implement{suffix}>\n", step.role, number)["end"]
 
@@ -173,7 +183,7 @@ def render_raw(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOS
         start = out.add(f"<{_tag('file' + suffix, step.path)}>\n", "call", number)["start"]
         for text, role in code_pieces(files[step.path]):
             out.add(text, role, number, content=True)
-        end = out.add(f"</file{suffix}>\n", "call", number)["end"]
+        end = out.add(f"{_gap(files[step.path].content)}</file{suffix}>\n", "call", number)["end"]
         segments.append(Segment(start=start, end=end, path=step.path, plan=[]))
     return out.document(segments, Range(start=0, end=0))
 

@@ -30,35 +30,6 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture(scope="session")
-def tiny_directory(bytes_tokenizer, tmp_path_factory) -> Path:
-    """A Llama of two layers with random weights and a chat template, as ``from_pretrained`` wants it."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=400,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        initializer_range=0.3,
-        bos_token_id=0,
-        eos_token_id=1,
-    )
-    directory = tmp_path_factory.mktemp("tiny")
-    LlamaForCausalLM(config).save_pretrained(directory)
-    bytes_tokenizer.save_pretrained(directory)
-    template = (
-        "{% for message in messages %}{{ message['role'] + ': ' + message['content'] + '\n' }}{% endfor %}"
-    )
-    (directory / "chat_template.jinja").write_text(template)
-    return directory
-
-
-@pytest.fixture(scope="session")
 def tiny_model(tiny_directory) -> tuple[Any, Any]:
     """Model and tokenizer of ``tiny_directory``, ready for ``Engine``."""
     from builder.llm.pocket.server import load

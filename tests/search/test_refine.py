@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
 import pytest
 
 from builder.agents import AgentOptions, Team
 from builder.llm import ModelError
 from builder.search import CONTROLS, Scorer, SearchOptions, choose_target, num_search_calls, refine
-from builder.search.scoring import ids_bytes
-from builder.trajectory import context_ranges, encode, render, take
+from builder.trajectory import render
 
 
 def search(blueprint, model, **options):
@@ -43,23 +41,15 @@ def answers(messages, seed):
     return "I think."
 
 
-def test_every_stored_score_is_a_score_of_the_row(blueprint, scripted, bytes_tokenizer) -> None:
+def test_every_stored_score_is_a_score_of_the_row(
+    blueprint, scripted, bytes_tokenizer, assert_scores_are_of_the_row
+) -> None:
     model = scripted(answer=answers, logprob=length_lover(bytes_tokenizer, "better"), max_input_tokens=600)
     _, _, refined = search(blueprint, model, price=0.0)
     document = render(refined.trajectory)
-    encoded = encode(document.text, document.spans, bytes_tokenizer)
     assert [refined.trajectory.steps[s["step"]].path for s in refined.scores] == ["area.py", "report.py"]
-    sent = {hashlib.sha256(ids_bytes([*c, *t])).hexdigest() for c, t in model.scored}
-    for score in refined.scores:
-        digest = hashlib.sha256()
-        for target in score["targets"]:
-            size = target["end"] - target["start"]
-            ranges = context_ranges(document, encoded, target["start"], score["max_input_tokens"] - size)
-            ids = [*take(encoded.ids, ranges), *encoded.ids[target["start"] : target["end"]]]
-            assert len(ids) <= 600
-            digest.update(ids_bytes(ids))
-        assert digest.hexdigest() == score["ids_sha256"]
-        assert len(score["targets"]) > 1 or score["ids_sha256"] in sent
+    assert assert_scores_are_of_the_row({**vars(document), "scores": refined.scores}, bytes_tokenizer) == 2
+    assert all(len(context) + len(target) <= 600 for context, target in model.scored)
 
 
 def test_the_best_rewrite_wins_and_the_log_keeps_all(blueprint, scripted, bytes_tokenizer) -> None:
