@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -47,22 +47,19 @@ class Reconstruction:
 
 
 async def reconstruct(
-    repository: Repository, models: Models, config: BuildConfig, progress: tqdm | None = None
+    repository: Repository,
+    models: Models,
+    config: BuildConfig,
+    wanted: Collection[str] = CONFIGS,
+    progress: tqdm | None = None,
 ) -> Reconstruction:
-    """Rebuild one repository: its structure, the work of the agents, the search, and the rows of all three.
+    """Rebuild one repository: its structure, the work of the agents, the search, and a row of each.
 
-    ``progress`` counts calls. Calls that failed for good are named in the rows' ``notes``.
+    Goes no further than the configs ``wanted`` need. ``progress`` counts calls. Calls that failed for good
+    are named in the rows' ``notes``.
     """
     blueprint = analyze(repository)
-    with _counting(progress) as calls:
-        team = Team(blueprint, models.generator, config.agents, config.seed, calls.done)
-        num_thoughts = sum(team.thinks_about(path) for path in blueprint.order)
-        calls.expect(team.num_calls() + num_search_calls(num_thoughts, config.search))
-        trajectory = await team.simulate()
-        notes = list(team.notes)
-        scorer = Scorer(models.scorer, config.search.context_tokens)
-        refined = await refine(team, trajectory, scorer, config.search, calls.done)
-
+    result = Reconstruction()
     provenance = Provenance(
         generator=_name(models.generator),
         scorer=_name(models.scorer),
@@ -71,15 +68,25 @@ async def reconstruct(
         version=version("repo2agent"),
     )
     common = (blueprint, provenance, models.scorer.tokenizer, config.loss_roles)
-    key = {"id": row_id(blueprint), "seed": config.seed}
-    return Reconstruction(
-        rows={
-            "raw-repos": raw_row(trajectory, *common),
-            "repo2agent": trajectory_row(trajectory, *common, notes=notes),
-            "repo2agent-search": trajectory_row(refined.trajectory, *common, refined.scores, team.notes),
-        },
-        log=[{**key, **entry} for entry in refined.log],
-    )
+    result.rows["raw-repos"] = raw_row(*common)
+    if set(wanted) <= {"raw-repos"}:
+        return result
+
+    with _counting(progress) as calls:
+        team = Team(blueprint, models.generator, config.agents, config.seed, calls.done)
+        calls.expect(team.num_calls())
+        trajectory = await team.simulate()
+        result.rows["repo2agent"] = trajectory_row(trajectory, *common, notes=team.notes)
+        if set(wanted) <= {"raw-repos", "repo2agent"}:
+            return result
+
+        num_thoughts = sum(step.kind == "design" for step in trajectory.steps)
+        calls.expect(num_search_calls(num_thoughts, config.search))
+        scorer = Scorer(models.scorer, config.search.context_tokens)
+        refined = await refine(team, trajectory, scorer, config.search, calls.done)
+    result.rows["repo2agent-search"] = trajectory_row(refined.trajectory, *common, refined.scores, team.notes)
+    result.log = [{"id": row_id(blueprint), "seed": config.seed, **entry} for entry in refined.log]
+    return result
 
 
 def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, list[dict[str, Any]]]]:
@@ -118,7 +125,10 @@ def load_all(sources: Sequence[str], *, alone: bool) -> list[Repository]:
     return repositories
 
 
-async def reconstruct_all(repositories: Sequence[Repository], config: BuildConfig) -> list[Reconstruction]:
+async def reconstruct_all(
+    repositories: Sequence[Repository], config: BuildConfig, wanted: Collection[str] = CONFIGS
+) -> list[Reconstruction]:
+    """Reconstruct ``repositories`` side by side, in their order, with the models that ``config`` names."""
     # Enough repositories at once to keep the servers busy while each waits for its own chain of calls.
     room = asyncio.Semaphore(max(2, config.concurrency // 4))
     async with open_models(config) as models:
@@ -126,7 +136,7 @@ async def reconstruct_all(repositories: Sequence[Repository], config: BuildConfi
 
             async def one(repository: Repository) -> Reconstruction:
                 async with room:
-                    return await reconstruct(repository, models, config, progress)
+                    return await reconstruct(repository, models, config, wanted, progress)
 
             tasks = [asyncio.ensure_future(one(repository)) for repository in repositories]
             try:

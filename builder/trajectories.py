@@ -101,7 +101,7 @@ class Trajectories(datasets.GeneratorBasedBuilder):
         for first in range(0, len(sources), _BATCH):
             batch = sources[first : first + _BATCH]
             repositories = load_all(batch, alone=len(self.config.repos) == 1)
-            for result in asyncio.run(reconstruct_all(repositories, self._served)):
+            for result in asyncio.run(reconstruct_all(repositories, self._served, [self.config.name])):
                 for row in result.of(self.config.name):
                     number += 1
                     yield f"{sources[0]}:{number}", row  # workers differ in their first source

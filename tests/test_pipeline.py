@@ -61,6 +61,16 @@ def test_no_observation_and_no_spec_ever_carries_loss(scripted) -> None:
     assert not any(span["loss"] for span in shown)
 
 
+def test_no_more_is_asked_than_the_wanted_config_needs(scripted) -> None:
+    full = rebuild(source("iniconfig"), scripted())
+    for config, generated in (("raw-repos", False), ("repo2agent", True)):
+        model = scripted()
+        models = Models(model, model)
+        result = asyncio.run(reconstruct(load(source("iniconfig")), models, BuildConfig(), [config]))
+        assert result.of(config) == full.of(config)
+        assert (bool(model.generated), bool(model.scored)) == (generated, False)
+
+
 def test_every_config_has_rows(scripted) -> None:
     result = rebuild(source("iniconfig"), scripted())
     assert all(result.of(config) for config in CONFIGS)

@@ -17,6 +17,8 @@ from builder.llm import Model, ModelError
 from builder.structure import Blueprint
 from builder.trajectory import MAIN, Step, Trajectory, clean
 
+_MAX_OFFERS = 12  # names in a plan entry: the specification has them all
+
 
 @dataclass(frozen=True)
 class AgentOptions:
@@ -178,7 +180,8 @@ class Team:
             parts.append(f" Builds on {', '.join(reads)}.")
         offers = [entry.name for entry in self.blueprint.outlines.get(path, ()) if entry.depth == 0]
         if offers:
-            parts.append(f" Offers {', '.join(offers)}.")
+            more = f" and {len(offers) - _MAX_OFFERS} more" if len(offers) > _MAX_OFFERS else ""
+            parts.append(f" Offers {', '.join(offers[:_MAX_OFFERS])}{more}.")
         return Step(MAIN, "plan", path, clean("".join(parts)), prompt=prompt)
 
     async def _sub_agent(self, path: str) -> dict[str, str]:

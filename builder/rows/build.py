@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from builder.structure import Blueprint
-from builder.trajectory import Document, Trajectory, encode, raw_trajectory, render, render_raw
+from builder.trajectory import MAIN, Document, Step, Trajectory, encode, render, render_raw
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def trajectory_row(
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The row of a trajectory, as ``FEATURES`` has it. Tokens are counted with ``tokenizer``."""
-    raw = render_raw(raw_trajectory(trajectory))
+    raw = render_raw(raw_trajectory(blueprint))
     num_raw_tokens = len(encode(raw.text, raw.spans, tokenizer).ids)
     document = render(trajectory, loss_roles)
     return _row(
@@ -45,15 +45,18 @@ def trajectory_row(
 
 
 def raw_row(
-    trajectory: Trajectory,
-    blueprint: Blueprint,
-    provenance: Provenance,
-    tokenizer: Any,
-    loss_roles: Collection[str],
+    blueprint: Blueprint, provenance: Provenance, tokenizer: Any, loss_roles: Collection[str]
 ) -> dict[str, Any]:
-    """The row of the plain-code baseline: the writes of ``trajectory`` and nothing else."""
-    writes = raw_trajectory(trajectory)
-    return _row(writes, render_raw(writes, loss_roles), blueprint, provenance, tokenizer)
+    """The row of the plain-code baseline: the same files in the same order, and nothing else."""
+    trajectory = raw_trajectory(blueprint)
+    provenance = replace(provenance, generator="", prompts="")  # nobody wrote anything
+    return _row(trajectory, render_raw(trajectory, loss_roles), blueprint, provenance, tokenizer)
+
+
+def raw_trajectory(blueprint: Blueprint) -> Trajectory:
+    """The writes of every file, in order."""
+    writes = tuple(Step(MAIN, "write", path) for path in blueprint.order)
+    return Trajectory(blueprint.repository, writes)
 
 
 def _row(

@@ -1,6 +1,6 @@
 """Steps, roles, rendering with role spans, cutting: what agents write, search scores and rows store."""
 
-from builder.trajectory.document import Document, Range, Segment, Span, raw_trajectory, render, render_raw
+from builder.trajectory.document import Document, Range, Segment, Span, render, render_raw
 from builder.trajectory.encoding import Encoded, encode, encode_texts, prefix_ids
 from builder.trajectory.replay import ReplayError, replay, step_texts
 from builder.trajectory.steps import DEFAULT_LOSS_ROLES, MAIN, Step, Trajectory, clean
@@ -23,7 +23,6 @@ __all__ = [
     "encode",
     "encode_texts",
     "prefix_ids",
-    "raw_trajectory",
     "render",
     "render_raw",
     "replay",

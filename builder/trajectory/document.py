@@ -174,7 +174,7 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
 
 
 def render_raw(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_ROLES) -> Document:
-    """The plain-code baseline: the same files in the same order, and nothing else."""
+    """The plain-code baseline: a trajectory of writes alone, without any of a trajectory's words."""
     files = {file.path: file for file in trajectory.repository.files}
     suffix = fence_suffix([file.content for file in files.values()])
     out = _Writer(loss_roles)
@@ -186,9 +186,3 @@ def render_raw(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOS
         end = out.add(f"{_gap(files[step.path].content)}</file{suffix}>\n", "call", number)["end"]
         segments.append(Segment(start=start, end=end, path=step.path, plan=[]))
     return out.document(segments, Range(start=0, end=0))
-
-
-def raw_trajectory(trajectory: Trajectory) -> Trajectory:
-    """Only the writes of ``trajectory``: what ``render_raw`` renders."""
-    writes = tuple(step for step in trajectory.steps if step.kind == "write")
-    return Trajectory(trajectory.repository, writes)

@@ -14,7 +14,6 @@ from builder.trajectory import (
     Trajectory,
     clean,
     encode,
-    raw_trajectory,
     render,
     render_raw,
     replay,
@@ -95,7 +94,8 @@ def test_whatever_files_and_models_say_the_document_reads_back(make_repository, 
     inside = sum(len(closing.findall(document.text[span["start"] : span["end"]])) for span in structural)
     assert len(closing.findall(document.text)) == inside
 
-    raw = render_raw(raw_trajectory(trajectory))
+    writes = tuple(step for step in trajectory.steps if step.kind == "write")
+    raw = render_raw(Trajectory(repository, writes))
     assert "".join(raw.text[s["start"] : s["end"]] for s in raw.spans) == raw.text
 
 
