@@ -12,6 +12,7 @@ def publish(dataset: Path, name: str, *, private: bool = True) -> str:
 
     What is pushed loads with stock ``load_dataset(name, "repo2agent-search")``.
     """
+    import httpx2
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
@@ -33,7 +34,10 @@ def publish(dataset: Path, name: str, *, private: bool = True) -> str:
         raise UserError(f"{name}: no account to push with; run `hf auth login` or set HF_TOKEN") from None
     except HFValidationError as error:
         raise UserError(f"{name}: not a name that the Hub takes (user/name): {error}") from None
-    except (HfHubHTTPError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{name}: the Hub refused or could not be reached: {reason}") from None
+    except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"{api.endpoint}: the Hub refused {name} or could not be reached ({reason}); "
+            "check the connection and `hf auth whoami`"
+        ) from None
     return str(url)
