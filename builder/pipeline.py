@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -99,7 +100,7 @@ def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, li
         raise UserError(f"none of the {len(sources)} repositories could be read; see the lines above")
     splits = [split_of(repository.identity, config.validation, config.test) for repository in repositories]
     with serving(config) as config:
-        results = asyncio.run(reconstruct_all(repositories, config))
+        results = reconstruct_all(repositories, config)
     tables: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in CONFIGS}
     for split, result in zip(splits, results, strict=True):
         for name in CONFIGS:
@@ -125,10 +126,23 @@ def load_all(sources: Sequence[str], *, alone: bool) -> list[Repository]:
     return repositories
 
 
-async def reconstruct_all(
+def reconstruct_all(
     repositories: Sequence[Repository], config: BuildConfig, wanted: Collection[str] = CONFIGS
 ) -> list[Reconstruction]:
     """Reconstruct ``repositories`` side by side, in their order, with the models that ``config`` names."""
+    work = _reconstruct_all(repositories, config, wanted)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    # A notebook's thread has an event loop that is running already, and takes no second one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+async def _reconstruct_all(
+    repositories: Sequence[Repository], config: BuildConfig, wanted: Collection[str]
+) -> list[Reconstruction]:
     # Enough repositories at once to keep the servers busy while each waits for its own chain of calls.
     room = asyncio.Semaphore(max(2, config.concurrency // 4))
     async with open_models(config) as models:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -101,7 +100,7 @@ class Trajectories(datasets.GeneratorBasedBuilder):
         for first in range(0, len(sources), _BATCH):
             batch = sources[first : first + _BATCH]
             repositories = load_all(batch, alone=len(self.config.repos) == 1)
-            for result in asyncio.run(reconstruct_all(repositories, self._served, [self.config.name])):
+            for result in reconstruct_all(repositories, self._served, [self.config.name]):
                 for row in result.of(self.config.name):
                     number += 1
                     yield f"{sources[0]}:{number}", row  # workers differ in their first source

@@ -5,6 +5,7 @@ The model is tiny and random, so these take seconds; what it writes is as strang
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -176,6 +177,19 @@ def test_the_second_load_builds_nothing_and_a_changed_file_builds_again(
     assert not (tmp_path / "store.sqlite").exists()
     (copy / "README.md").write_text("# Another\n")
     assert load()[0]["revision"] != first[0]["revision"]
+
+
+def test_it_builds_where_an_event_loop_runs_already(built, repositories, tiny_url, tmp_path) -> None:
+    async def notebook() -> Dataset:
+        return load_dataset(
+            "./builder",
+            repos=repositories[:1],
+            llm=tiny_url,
+            build={**OPTIONS, "store": str(tmp_path / "store.sqlite")},
+            cache_dir=str(tmp_path),
+        )["train"]
+
+    assert asyncio.run(notebook()).to_list() == table(built, "repo2agent-search")[:1]
 
 
 @pytest.mark.parametrize("config", CONFIGS)
