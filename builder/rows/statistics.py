@@ -12,13 +12,14 @@ NLL_COLUMNS = ("nll_none", "nll_outline", "nll_other", "nll_before", "nll")
 def statistics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Counts, token totals, and NLLs (nats per code token, weighted by scored tokens) over ``rows``.
 
-    An NLL is None where no thought has it. Every NLL is over the thoughts that have all of them, so that
-    the columns can be compared.
+    An NLL is None where no thought has it (a lone thought has no other to be compared with). The others are
+    over the thoughts that have all of them, so that they can be compared.
     """
     rows = list(rows)
     files = [file for row in rows for file in row["files"]]
     scores = [score for row in rows for score in row["scores"]]
-    compared = [score for score in scores if all(score[column] is not None for column in NLL_COLUMNS)]
+    present = [column for column in NLL_COLUMNS if any(score[column] is not None for score in scores)]
+    compared = [score for score in scores if all(score[column] is not None for column in present)]
     weight = sum(score["num_target_tokens"] for score in compared)
     raw, tokens = (sum(row[column] for row in rows) for column in ("num_raw_tokens", "num_tokens"))
     return {
@@ -35,7 +36,7 @@ def statistics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "num_compared": len(compared),
         **{
             column: sum(score[column] * score["num_target_tokens"] for score in compared) / weight
-            if weight
+            if weight and column in present
             else None
             for column in NLL_COLUMNS
         },

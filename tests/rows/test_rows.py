@@ -118,6 +118,8 @@ def test_statistics_weigh_by_scored_tokens():
     )
     assert figures["nll"] == pytest.approx(1.25)
     assert (figures["num_thoughts"], figures["num_compared"], figures["token_ratio"]) == (3, 2, 2.5)
+    alone = statistics([{**row, "scores": [score(3.0, 7, nll_other=None)]}])
+    assert (alone["nll"], alone["nll_none"], alone["nll_other"]) == (3.0, 3.0, None)
 
 
 def test_splits_follow_the_identity_and_the_shares():
