@@ -42,7 +42,7 @@ def structure(options: Namespace) -> None:
     """Print the files of a repository, their outlines, what depends on what, and the order of writing."""
     from builder.structure import analyze, as_dot, as_json, tree
 
-    blueprint = analyze(options.path)
+    blueprint = analyze(options.path, workers=options.workers)
     if options.json:
         import json
 
@@ -125,6 +125,7 @@ def _add_structure(parser: ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--dot", action="store_true", help="print the dependency graph for Graphviz")
+    parser.add_argument("--workers", type=int, default=1, help="processes that read a large repository")
 
 
 def _add_build(parser: ArgumentParser) -> None:

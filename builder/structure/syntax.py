@@ -18,16 +18,20 @@ MAX_BYTES = 2_000_000  # a larger file is not parsed
 _MAX_PARSE = 5_000_000  # microseconds: some broken texts are repaired in quadratic time
 
 
-def parse(grammar: str, source: bytes) -> Node | None:
-    """The root of the syntax tree of ``source`` by the package ``grammar``, or ``None`` beyond the bounds."""
+class Unparsed(Exception):
+    """A text was too large, or took too long, to be parsed."""
+
+
+def parse(grammar: str, source: bytes) -> Node:
+    """The root of the syntax tree of ``source`` by the package ``grammar``; :class:`Unparsed` past the bounds."""
     if len(source) > MAX_BYTES:
-        return None
+        raise Unparsed(f"larger than {MAX_BYTES} bytes")
     parser = _parser(grammar)
     try:
-        return parser.parse(source).root_node
-    except ValueError:  # out of time
+        return parser.parse(source).root_node  # type: ignore[no-any-return]
+    except ValueError:
         parser.reset()
-        return None
+        raise Unparsed(f"not parsed within {_MAX_PARSE / 1e6:.0f} s") from None
 
 
 def captures(grammar: str, query: str, node: Node) -> list[Node]:

@@ -39,8 +39,6 @@ class _Scope:
 def scan(source: bytes) -> Facts:
     """Read one file. A text with syntax errors gives what parses of it."""
     root = parse(GRAMMAR, source)
-    if root is None:
-        return Facts()
     imports: list[Import] = []
     outline: list[Definition] = []
     header = set(_leading_comments(root))
