@@ -32,7 +32,9 @@ def environment(name: str, requirement: str) -> Path:
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--only-binary", ":all:", requirement], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", "--only-binary", ":all:", requirement], check=True
+        )
         (folder / "ready").touch()
     return python
 

@@ -1,7 +1,7 @@
 """Python's edges beside grimp's on real packages, and the promises on order, JSON and speed.
 
-    make bench-structure
-    python benchmarks/structure/python.py --show --only flask
+make bench-structure
+python benchmarks/structure/python.py --show --only flask
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def main() -> None:
             times = ratio(lambda: analyze(repository), lambda: parse_all(repository), options.rounds)
             print(f"{project.name:28} analysis takes {times:.2f} times as long as parsing alone")
             if times > MAX_RATIO:
-                problems.append(f"{project.name}: analysis takes more than {MAX_RATIO} times as long as parsing")
+                problems.append(
+                    f"{project.name}: analysis takes more than {MAX_RATIO} times as long as parsing"
+                )
     if not problems:
         print("order, two runs, and 1 and 8 workers: no difference")
     fail(problems)

@@ -34,11 +34,14 @@ def parse(grammar: str, source: bytes) -> Node:
         raise Unparsed(f"not parsed within {_MAX_PARSE / 1e6:.0f} s") from None
 
 
-def captures(grammar: str, query: str, node: Node) -> list[Node]:
-    """The nodes below ``node`` that ``query`` captures, in the order of the text."""
+def captures(grammar: str, query: str, node: Node, end: int | None = None) -> list[Node]:
+    """The nodes below ``node`` (and before byte ``end``) that ``query`` captures, in the order of the text."""
     from tree_sitter import QueryCursor
 
-    found = QueryCursor(_query(grammar, query)).captures(node)
+    cursor = QueryCursor(_query(grammar, query))
+    if end is not None:
+        cursor.set_byte_range(node.start_byte, end)
+    found = cursor.captures(node)
     return sorted((node for nodes in found.values() for node in nodes), key=lambda node: node.start_byte)
 
 
@@ -66,9 +69,17 @@ def folded(grammar: str, node: Node, limit: int) -> str:
         return bounded(source.decode("utf-8", "replace"), limit)
     for comment in reversed(captures(grammar, "(comment) @comment", node)):
         source = source[: comment.start_byte - node.start_byte] + source[comment.end_byte - node.start_byte :]
-    line = re.sub(r"\s*\\?\n\s*", " ", source.decode("utf-8", "replace"))
-    line = re.sub(r"([(\[{]) ", r"\1", line)
-    return bounded(re.sub(r",? ([)\]}])", r"\1", line).strip(), limit)
+    return one_line(source, limit)
+
+
+def one_line(source: bytes, limit: int) -> str:
+    """Text without comments on one line, cut to ``limit`` characters."""
+    line = source.decode("utf-8", "replace").strip()
+    if "\n" in line:
+        line = re.sub(r"\s*\\?\n\s*", " ", line)
+        line = re.sub(r"([(\[{]) ", r"\1", line)
+        line = re.sub(r",? ([)\]}])", r"\1", line)
+    return bounded(line, limit)
 
 
 @functools.cache
