@@ -1,4 +1,4 @@
-"""What the benchmarks of every language share: fetching, comparing, and the promises on order, JSON and speed."""
+"""What the benchmarks share: fetching, comparing, and the promises on order, JSON and speed."""
 
 from __future__ import annotations
 
@@ -32,9 +32,8 @@ def environment(name: str, requirement: str) -> Path:
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", "--only-binary", ":all:", requirement], check=True
-        )
+        pip = [python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", requirement]
+        subprocess.run(pip, check=True)
         (folder / "ready").touch()
     return python
 
@@ -84,13 +83,16 @@ def serialised(blueprint: Blueprint) -> str:
 
 
 def ratio(ours: Callable[[], object], theirs: Callable[[], object], rounds: int) -> float:
-    """How many times as long ``ours`` takes as ``theirs``: medians of ``rounds`` that alternate."""
+    """How many times as long ``ours`` takes as ``theirs``: medians of ``rounds`` that alternate.
+
+    In seconds of this process on a core, so that a busy machine does not disturb.
+    """
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for run, taken in zip((ours, theirs), seconds, strict=True):
-            start = time.perf_counter()
+            start = time.process_time()
             run()
-            taken.append(time.perf_counter() - start)
+            taken.append(time.process_time() - start)
     return statistics.median(seconds[0]) / statistics.median(seconds[1])
 
 

@@ -1,4 +1,4 @@
-"""What each file says by itself, read in this process or in several: tree-sitter holds the interpreter's lock."""
+"""What each file says by itself, read in this process or in several: tree-sitter holds the GIL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from builder.errors import UserError
 from builder.structure.languages import Facts, reader
 from builder.structure.syntax import Unparsed
 
-# Characters below which a pool costs more than it saves: to start one takes as long as to read about this much.
+# Characters below which a pool costs more than it saves: starting one takes as long as reading as many.
 MIN_FOR_POOL = 2_000_000
 _CHUNKS_PER_WORKER = 8  # large files stand in clusters: shares of one chunk each would be uneven
 

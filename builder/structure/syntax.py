@@ -23,19 +23,22 @@ class Unparsed(Exception):
 
 
 def parse(grammar: str, source: bytes) -> Node:
-    """The root of the syntax tree of ``source`` by the package ``grammar``; :class:`Unparsed` past the bounds."""
+    """The root of the syntax tree of ``source`` by the package ``grammar``.
+
+    Raises :class:`Unparsed` past the bounds.
+    """
     if len(source) > MAX_BYTES:
         raise Unparsed(f"larger than {MAX_BYTES} bytes")
     parser = _parser(grammar)
     try:
-        return parser.parse(source).root_node  # type: ignore[no-any-return]
+        return parser.parse(source).root_node
     except ValueError:
         parser.reset()
         raise Unparsed(f"not parsed within {_MAX_PARSE / 1e6:.0f} s") from None
 
 
 def captures(grammar: str, query: str, node: Node, end: int | None = None) -> list[Node]:
-    """The nodes below ``node`` (and before byte ``end``) that ``query`` captures, in the order of the text."""
+    """The nodes below ``node``, up to byte ``end``, that ``query`` captures, in the order of the text."""
     from tree_sitter import QueryCursor
 
     cursor = QueryCursor(_query(grammar, query))
