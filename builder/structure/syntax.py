@@ -79,7 +79,9 @@ def one_line(source: bytes, limit: int) -> str:
     """Text without comments on one line, cut to ``limit`` characters."""
     line = source.decode("utf-8", "replace").strip()
     if "\n" in line:
-        line = re.sub(r"\s*\\?\n\s*", " ", line)
+        # Not by an expression for the space around a newline: those take quadratic time on long runs of it.
+        parts = (part.strip().removesuffix("\\").rstrip() for part in line.split("\n"))
+        line = " ".join(part for part in parts if part)
         line = re.sub(r"([(\[{]) ", r"\1", line)
         line = re.sub(r",? ([)\]}])", r"\1", line)
     return bounded(line, limit)
