@@ -34,8 +34,8 @@ def shown(blueprint: Blueprint) -> str:
 @pytest.mark.parametrize(
     "content",
     ["[" * 10_000, "[" * 10_000 + "]" * 10_000, "a = " + "{" * 10_000, "x" * 900_000,
-     "#!" + "a" * 900_000 + "!", "def f(\n" + " " * 400_000 + "x" + " " * 400_000 + "y): pass", "\n" * 900_000, "9" * 900_000,
-     "x = " + "9" * 900_000, "'" * 300_000],
+     "#!" + "a" * 900_000 + "!", "def f(\n" + " " * 400_000 + "x" + " " * 400_000 + "y): pass",
+     "\n" * 900_000, "9" * 900_000, "x = " + "9" * 900_000, "'" * 300_000],
     ids=["open", "closed", "braces", "line", "shebang", "spaces", "newlines", "digits", "number", "quotes"],
 )  # fmt: skip
 def test_texts_that_exhaust_readers(content, suffix):
@@ -114,8 +114,8 @@ def test_names_that_differ_in_case_are_not_confused():
 
 _WORDS = [
     "import a", "from . import b", "from .. import *", "def f(", "class C:", "if TYPE_CHECKING:", "async ",
-    "importlib.import_module('a')", "__import__('.a')", "lambda", "type T =", "match x:", "[tool]", "=", "{", "(",
-    ")", ":", "\n", "    ", "\'\'\'", '"', "#", "@", "\\\n", "é", "\ufeff", "\r", "\f", "\ud800",
+    "importlib.import_module('a')", "__import__('.a')", "lambda", "type T =", "match x:", "[tool]",
+    "=", "{", "(", ")", ":", "\n", "    ", "'''", '"', "#", "@", "\\\n", "é", "\ufeff", "\r", "\f", "\ud800",
 ]  # fmt: skip
 
 
