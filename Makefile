@@ -10,13 +10,14 @@ REPO ?= $(SAMPLE)
 DEMO ?= demo
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test lint format bench sample clean
+.PHONY: help demo test lint format bench bench-structure sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
 	@echo "make test              run the tests"
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             print the benchmarks' ratios"
+	@echo "make bench-structure   edges, order and speed beside each language's own tools"
 	@echo "make sample            build the sample in builder/data anew"
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
@@ -49,6 +50,10 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket.py
+
+# One script a language, each on its own; SHOW=--show lists the edges that differ.
+bench-structure: $(INSTALLED)
+	@for script in benchmarks/structure/[a-z]*.py; do $(BIN)/python $$script $(SHOW) || exit 1; done
 
 sample: $(INSTALLED)
 	$(BIN)/repo2agent build '$(SAMPLE)' --config configs/build/demo.yaml --output builder

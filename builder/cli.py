@@ -40,9 +40,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def structure(options: Namespace) -> None:
     """Print the files of a repository, their outlines, what depends on what, and the order of writing."""
+    from builder.repository import load
     from builder.structure import analyze, as_dot, as_json, tree
 
-    blueprint = analyze(options.path)
+    repository = load(options.path, include=options.include, exclude=options.exclude)
+    blueprint = analyze(repository, workers=options.workers, languages=options.language)
     if options.json:
         import json
 
@@ -125,6 +127,13 @@ def _add_structure(parser: ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--dot", action="store_true", help="print the dependency graph for Graphviz")
+    for name, what in {
+        "include": "patterns as in .gitignore: read only what one of them covers",
+        "exclude": "patterns as in .gitignore: leave out what one of them covers",
+        "language": "languages as linguist names them: read only files in one of these",
+    }.items():
+        parser.add_argument(f"--{name}", type=str, nargs="+", default=[], help=what)
+    parser.add_argument("--workers", type=int, default=1, help="processes that read a large repository")
 
 
 def _add_build(parser: ArgumentParser) -> None:

@@ -119,6 +119,16 @@ def test_structure_prints_json_with_paths_relative_to_the_root(tmp_path) -> None
     assert result["order"] == ["b.py", "a.py"]
 
 
+def test_structure_reads_what_is_asked_for(tmp_path) -> None:
+    for name in ("a.py", "b.py", "c.md", "d.txt"):
+        (tmp_path / name).write_text("A = 1\n")
+    result = run("structure", str(tmp_path), "--exclude", "b.*", "--language", "python", "Markdown", "--json")
+    skipped = {file["path"]: file["skipped"] for file in json.loads(result.stdout)["files"]}
+    assert skipped == {"a.py": None, "b.py": "excluded by b.*", "c.md": None, "d.txt": "another language"}
+    wrong = run("structure", str(tmp_path), "--language", "Java")
+    assert wrong.returncode == 1 and "no files in that language; there are: Markdown, Python" in wrong.stderr
+
+
 def test_one_unreadable_repository_among_many_is_left_out_with_a_warning(tmp_path, caplog) -> None:
     from builder.errors import UserError
     from builder.pipeline import load_all

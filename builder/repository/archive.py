@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from builder.errors import UserError
+from builder.repository.globs import ATTRIBUTES
 from builder.repository.names import is_archive, split_version
 from builder.repository.reading import Entry, Limits
 
@@ -156,7 +157,7 @@ def _without_top_folder(entries: Iterable[Entry]) -> Iterator[Entry]:
     entries = [_plain(entry) for entry in entries]
     tops = {entry.path.partition("/")[0] if "/" in entry.path else "" for entry in entries}
     cut = len(tops.pop()) + 1 if len(tops) == 1 and "" not in tops and tops.isdisjoint({".", ".."}) else 0
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.path[cut:] != ATTRIBUTES):
         yield Entry(entry.path[cut:], entry.obstacle, entry.size, entry.read)
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from builder.repository.filters import left_out_folder
+from builder.repository.globs import ATTRIBUTES, Attributes
 from builder.repository.names import defect
 from builder.repository.reading import Entry, Limits
 
@@ -21,6 +22,7 @@ _SPECIAL = {
     stat.S_IFBLK: "device",
 }
 _GIT_TIMEOUT = 60  # seconds
+_MAX_ATTRIBUTES = 1_000_000  # bytes
 
 
 class Directory:
@@ -47,12 +49,13 @@ class Directory:
         paths to open: a tracked ``a/b`` may stand on disk behind a symbolic link ``a``.
         """
         tracked = self._tracked()
+        attributes = self._attributes()
         folders = [""]
         while folders:
             prefix = folders.pop()
             try:
                 with os.scandir(self.root / prefix) as scan:
-                    found = sorted(scan, key=lambda item: item.name)
+                    found = sorted(scan, key=lambda item: (prefix + item.name != ATTRIBUTES, item.name))
             except OSError:
                 yield Entry(prefix, obstacle="unreadable folder")
                 continue
@@ -63,7 +66,7 @@ class Directory:
             for item in found:
                 path = prefix + item.name
                 if item.is_dir(follow_symlinks=False):
-                    entry = _folder(path, tracked)
+                    entry = _folder(path, tracked, attributes)
                     if entry:
                         yield entry
                     elif tracked is None or path + "/" in tracked:
@@ -80,6 +83,12 @@ class Directory:
         if not stat.S_ISREG(status.st_mode):
             return Entry(path, obstacle=_SPECIAL.get(stat.S_IFMT(status.st_mode), "special file"))
         return Entry(path, size=status.st_size, read=partial(_read, self.root / path))
+
+    def _attributes(self) -> Attributes:
+        try:
+            return Attributes(_read(self.root / ATTRIBUTES, _MAX_ATTRIBUTES).decode("utf-8", "replace"))
+        except OSError:
+            return Attributes()
 
     def _tracked(self) -> frozenset[str] | None:
         """Tracked files and, ending in ``/``, the folders around them; ``None`` where git can't say."""
@@ -121,7 +130,7 @@ class Directory:
             return b""
 
 
-def _folder(path: str, tracked: frozenset[str] | None) -> Entry | None:
+def _folder(path: str, tracked: frozenset[str] | None, attributes: Attributes) -> Entry | None:
     """The entry of a folder that is not walked into, or ``None``."""
     if tracked is not None and path in tracked:
         return Entry(path + "/", obstacle="git submodule")
@@ -130,7 +139,9 @@ def _folder(path: str, tracked: frozenset[str] | None) -> Entry | None:
     if reason := defect(path + "/"):
         return Entry(path + "/", obstacle=reason)
     folder = left_out_folder(path + "/")
-    return Entry(path + "/", obstacle=folder.reason) if folder else None
+    if folder is None or (folder.reason == "vendored" and attributes.keeps_below(path)):
+        return None
+    return Entry(path + "/", obstacle=folder.reason)
 
 
 def _read(path: Path, limit: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from builder.errors import UserError
@@ -12,6 +12,7 @@ from builder.repository import filters, license, names
 from builder.repository.archive import Archive
 from builder.repository.decoding import decode
 from builder.repository.directory import Directory
+from builder.repository.globs import ATTRIBUTES, Attributes, Selection
 from builder.repository.pypi import PyPI
 from builder.repository.reading import Entry, Limits, Source
 from builder.repository.secrets import redact
@@ -22,8 +23,19 @@ _FORMS = "give a directory, an archive (.tar.gz, .zip) or a package URL (pkg:pyp
 _NO_LIMITS = Limits()
 
 
-def load(source: str | Path, limits: Limits = _NO_LIMITS, *, cache: Path | None = None) -> Repository:
+def load(
+    source: str | Path,
+    limits: Limits = _NO_LIMITS,
+    *,
+    cache: Path | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+) -> Repository:
     """Read the repository at ``source``: a directory, an archive, or a package URL.
+
+    ``include`` and ``exclude`` are patterns as in ``.gitignore``: with the first, only what one of them
+    covers stays; what the second covers never does. A root's ``.gitattributes`` may mark files as vendored
+    or generated (``linguist-vendored``, ``linguist-generated``), or as not, over the rules of this room.
 
     Nothing of it is run, imported or installed, no symbolic link in it is followed, and no absolute path
     enters the result. ``cache`` holds downloads (default: ``$REPO2AGENT_CACHE`` or ``~/.cache/repo2agent``).
@@ -33,6 +45,8 @@ def load(source: str | Path, limits: Limits = _NO_LIMITS, *, cache: Path | None 
     files: dict[str, SourceFile] = {}
     skipped: dict[str, str] = {}
     evidence: dict[str, str] = {}
+    attributes = Attributes()
+    selection = Selection(include, exclude)
     for entry, data, reason in _read(place, limits):
         decoded = None if reason else decode(data)
         if decoded is None:
@@ -43,7 +57,9 @@ def load(source: str | Path, limits: Limits = _NO_LIMITS, *, cache: Path | None 
             evidence[entry.path] = text
         if entry.path in files:
             continue  # an archive may hold a name twice; the first stands
-        if reason := filters.generated(entry.path, text):
+        if entry.path == ATTRIBUTES:
+            attributes = Attributes(text)
+        if reason := selection.reason(entry.path) or _not_own(entry.path, text, attributes):
             skipped.setdefault(entry.path, reason)
             continue
         if len(files) == limits.max_files:
@@ -104,12 +120,14 @@ def _open(source: str | Path, cache: Path | None) -> Source:
 def _read(place: Source, limits: Limits) -> Iterator[tuple[Entry, bytes, str]]:
     """Every entry with its bytes, or with the reason why it is left out unread."""
     total = num_entries = 0
+    attributes = Attributes()
     for entry in place.entries(limits):
         num_entries += 1
         if num_entries > limits.max_entries:
             raise UserError(f"{place.identity}: more than {limits.max_entries} entries")
         too_large = f"larger than {limits.max_file_bytes} bytes"
-        if folder := filters.left_out_folder(entry.path):
+        folder = filters.left_out_folder(entry.path)
+        if folder and attributes.get(entry.path, "vendored") is not False:
             yield Entry(folder.path), b"", folder.reason
         elif reason := entry.obstacle or names.defect(entry.path):
             yield entry, b"", reason
@@ -125,7 +143,17 @@ def _read(place: Source, limits: Limits) -> Iterator[tuple[Entry, bytes, str]]:
                 continue
             total += len(data)
             reason = too_large if len(data) > limits.max_file_bytes else ""
+            if entry.path == ATTRIBUTES and not reason:
+                attributes = Attributes(data.decode("utf-8", "replace"))
             yield entry, b"" if reason else data, reason
+
+
+def _not_own(path: str, text: str, attributes: Attributes) -> str:
+    """Why a text is not the project's own: what its attributes say, else what it looks like."""
+    if attributes.get(path, "vendored"):
+        return "vendored"
+    marked = attributes.get(path, "generated")
+    return filters.generated(path, text) if marked is None else "generated" if marked else ""
 
 
 def _nothing(source: str | Path, skipped: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ import unicodedata
 
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|tbz2?|txz|zip|whl)$", re.IGNORECASE)
 _VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>v?\d[\w.+!]*)(?:-.*)?")
+_MAX_PATH = 4096  # what Linux opens
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, bidi marks, lone surrogates, line separators
 
 
@@ -25,6 +26,8 @@ def split_version(name: str) -> tuple[str, str]:
 
 def defect(path: str) -> str:
     """Why ``path`` can't stand in a repository, or ``""``."""
+    if len(path) > _MAX_PATH:
+        return f"path longer than {_MAX_PATH} characters"
     if any(unicodedata.category(char) in _UNPRINTABLE for char in path):
         try:
             path.encode()
@@ -40,8 +43,8 @@ def defect(path: str) -> str:
 
 
 def printable(path: str) -> str:
-    """``path`` with what would disturb a terminal, JSON or UTF-8 escaped."""
+    """``path`` with what would disturb a terminal, JSON or UTF-8 escaped, cut where it is too long."""
     return "".join(
         char.encode("unicode_escape").decode() if unicodedata.category(char) in _UNPRINTABLE else char
-        for char in path
+        for char in path[:_MAX_PATH]
     )

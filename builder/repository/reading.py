@@ -38,7 +38,7 @@ class Source(Protocol):
     identity: str
 
     def entries(self, limits: Limits) -> Iterator[Entry]:
-        """What is there, in an order that depends on nothing but the source."""
+        """What is there, in an order that depends on nothing but the source; ``.gitattributes`` first."""
         ...
 
     def revision(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _SHEBANG = re.compile(r"#!\s*\S*?(?:/env\s+(?:-\S+\s+)*)?([\w.+-]+)(?:\s|$)")
+_MAX_SHEBANG = 256  # characters; Linux reads as many
 _INTERPRETERS = {
     "bash": "Shell", "dash": "Shell", "ksh": "Shell", "sh": "Shell", "zsh": "Shell", "awk": "Awk",
     "lua": "Lua", "node": "JavaScript", "perl": "Perl", "php": "PHP", "python": "Python",
@@ -54,7 +55,7 @@ def detect(path: str, content: str) -> str:
     suffix = name.rpartition(".")[2].lower() if "." in name else ""
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
-    if match := _SHEBANG.match(content):
+    if match := _SHEBANG.match(content[:_MAX_SHEBANG]):
         return _INTERPRETERS.get(match[1].rstrip("0123456789."), "")
     return ""
 

@@ -47,7 +47,10 @@ class Language(Protocol):
     """What a language's module offers."""
 
     def scan(self, source: bytes) -> Facts:
-        """Read one file's UTF-8 text alone. Never fails: what can't be parsed gives no facts."""
+        """Read one file's UTF-8 text alone. What has syntax errors gives the facts of what parses of it.
+
+        Fails only by :class:`builder.structure.syntax.Unparsed`, which ``parse`` raises past its bounds.
+        """
         ...
 
     def link(self, facts: Mapping[str, Facts], repository: Repository) -> Links:

@@ -7,6 +7,8 @@ from typing import Any
 
 from builder.structure.types import Blueprint, Definition
 
+_UNPARSED = "not parsed: too large or too slow"
+
 
 def tree(blueprint: Blueprint) -> str:
     """The files as a tree with language, size, place in the order and what they need."""
@@ -20,6 +22,8 @@ def tree(blueprint: Blueprint) -> str:
         file.path: f"#{place[file.path]}  {blueprint.languages[file.path] or '?'}  {_size(file.num_bytes)}"
         for file in repository.files
     }
+    for path in blueprint.unparsed:
+        details[path] += f"  {_UNPARSED}"
     details |= {file.path: f"left out: {file.reason}" for file in repository.skipped}
     title = " ".join(part for part in (repository.identity, repository.revision, repository.license) if part)
     lines = [title]
@@ -46,14 +50,18 @@ def tree(blueprint: Blueprint) -> str:
 
 
 def as_json(blueprint: Blueprint) -> dict[str, Any]:
-    """The blueprint as plain data: paths relative to the root, ``/`` between parts, everything sorted."""
+    """The blueprint as plain data: paths relative to the root, ``/`` between parts, everything sorted.
+
+    ``skipped`` says why a file was left out, or that it is included but could not be parsed.
+    """
     repository = blueprint.repository
+    unparsed = set(blueprint.unparsed)
     files = [
         {
             "path": file.path,
             "language": blueprint.languages[file.path],
             "bytes": file.num_bytes,
-            "skipped": None,
+            "skipped": _UNPARSED if file.path in unparsed else None,
         }
         for file in repository.files
     ]

@@ -18,23 +18,33 @@ MAX_BYTES = 2_000_000  # a larger file is not parsed
 _MAX_PARSE = 5_000_000  # microseconds: some broken texts are repaired in quadratic time
 
 
-def parse(grammar: str, source: bytes) -> Node | None:
-    """The root of the syntax tree of ``source`` by the package ``grammar``, or ``None`` beyond the bounds."""
+class Unparsed(Exception):
+    """A text was too large, or took too long, to be parsed."""
+
+
+def parse(grammar: str, source: bytes) -> Node:
+    """The root of the syntax tree of ``source`` by the package ``grammar``.
+
+    Raises :class:`Unparsed` past the bounds.
+    """
     if len(source) > MAX_BYTES:
-        return None
+        raise Unparsed(f"larger than {MAX_BYTES} bytes")
     parser = _parser(grammar)
     try:
         return parser.parse(source).root_node
-    except ValueError:  # out of time
+    except ValueError:
         parser.reset()
-        return None
+        raise Unparsed(f"not parsed within {_MAX_PARSE / 1e6:.0f} s") from None
 
 
-def captures(grammar: str, query: str, node: Node) -> list[Node]:
-    """The nodes below ``node`` that ``query`` captures, in the order of the text."""
+def captures(grammar: str, query: str, node: Node, end: int | None = None) -> list[Node]:
+    """The nodes below ``node``, up to byte ``end``, that ``query`` captures, in the order of the text."""
     from tree_sitter import QueryCursor
 
-    found = QueryCursor(_query(grammar, query)).captures(node)
+    cursor = QueryCursor(_query(grammar, query))
+    if end is not None:
+        cursor.set_byte_range(node.start_byte, end)
+    found = cursor.captures(node)
     return sorted((node for nodes in found.values() for node in nodes), key=lambda node: node.start_byte)
 
 
@@ -62,9 +72,19 @@ def folded(grammar: str, node: Node, limit: int) -> str:
         return bounded(source.decode("utf-8", "replace"), limit)
     for comment in reversed(captures(grammar, "(comment) @comment", node)):
         source = source[: comment.start_byte - node.start_byte] + source[comment.end_byte - node.start_byte :]
-    line = re.sub(r"\s*\\?\n\s*", " ", source.decode("utf-8", "replace"))
-    line = re.sub(r"([(\[{]) ", r"\1", line)
-    return bounded(re.sub(r",? ([)\]}])", r"\1", line).strip(), limit)
+    return one_line(source, limit)
+
+
+def one_line(source: bytes, limit: int) -> str:
+    """Text without comments on one line, cut to ``limit`` characters."""
+    line = source.decode("utf-8", "replace").strip()
+    if "\n" in line:
+        # Not by an expression for the space around a newline: those take quadratic time on long runs of it.
+        parts = (part.strip().removesuffix("\\").rstrip() for part in line.split("\n"))
+        line = " ".join(part for part in parts if part)
+        line = re.sub(r"([(\[{]) ", r"\1", line)
+        line = re.sub(r",? ([)\]}])", r"\1", line)
+    return bounded(line, limit)
 
 
 @functools.cache

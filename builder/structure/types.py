@@ -55,6 +55,7 @@ class Blueprint:
     order: tuple[str, ...]
     external: tuple[str, ...] = ()
     unresolved: tuple[tuple[str, str], ...] = field(default=())  # (path, what could not be resolved)
+    unparsed: tuple[str, ...] = ()  # files without facts: too large or too slow to parse
 
     def dependencies_of(self, path: str) -> tuple[str, ...]:
         """Files that ``path`` needs directly, each once, in the order of ``order``."""

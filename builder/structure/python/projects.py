@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import posixpath
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
@@ -97,7 +98,7 @@ def _project(folder: str, contents: dict[str, str], inhabited: set[str], package
     config = _setup_cfg(contents.get(join(folder, "setup.cfg"), ""))
     declared = {"src", *_declared_roots(metadata), *_option(config, "package_dir", r"^=\s*(\S+)")}
     declared |= set(_option(config, "where", r"(\S+)", "options.packages.find"))
-    roots = {join(folder, root.strip("./ ")) for root in declared} - {folder}
+    roots = {posixpath.normpath(posixpath.join(folder, root.strip())) for root in declared} - {folder}
     project: dict[str, Any] = _table(metadata, "project")
     extras = _table(project, "optional-dependencies")
     requirements = [
@@ -135,7 +136,7 @@ def _declared_roots(metadata: dict[str, Any]) -> Iterator[str]:
 def _pyproject(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # of a number with thousands of digits, int() has its own opinion
         return {}
 
 
@@ -143,7 +144,7 @@ def _setup_cfg(text: str) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         parser.read_string(text)
-    except configparser.Error:
+    except (configparser.Error, AttributeError):  # a continuation of nothing
         parser.clear()
     return parser
 

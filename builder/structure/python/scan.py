@@ -23,6 +23,7 @@ _BLOCKS = {
 }  # fmt: skip
 _TYPE_CHECKING = re.compile(rb"(?:\w+\.)?TYPE_CHECKING")
 _SCRIPT = re.compile(rb"^if\s+__name__\s*==\s*[\"']__main__[\"']", re.MULTILINE)
+_BETWEEN_NAMES = re.compile(r"#.*|[\s\\]+")
 _CALLS = "(call function: [(identifier) (attribute)] arguments: (argument_list (string))) @call"
 _IMPORTERS = {"import_module", "importlib.import_module", "__import__"}
 
@@ -39,8 +40,6 @@ class _Scope:
 def scan(source: bytes) -> Facts:
     """Read one file. A text with syntax errors gives what parses of it."""
     root = parse(GRAMMAR, source)
-    if root is None:
-        return Facts()
     imports: list[Import] = []
     outline: list[Definition] = []
     header = set(_leading_comments(root))
@@ -60,7 +59,7 @@ def scan(source: bytes) -> Facts:
                 stack.append((inner, scope))
         elif kind in ("class_definition", "function_definition"):
             if scope.holder != "function":
-                outline.append(definition(node, decorated.get(node.id), scope.holder, scope.depth))
+                outline.append(definition(source, node, decorated.get(node.id), scope.holder, scope.depth))
             if kind == "function_definition":
                 functions.append((node.start_byte, node.end_byte))
                 if source.find(b"import", node.start_byte, node.end_byte) < 0:
@@ -73,7 +72,8 @@ def scan(source: bytes) -> Facts:
         elif kind in _BLOCKS:
             stack += reversed(_statements(node, scope))
     imports += _dynamic_imports(root, source, functions)
-    return Facts(tuple(imports), tuple(outline), frozenset(header), bool(_SCRIPT.search(source)))
+    is_script = b"__main__" in source and bool(_SCRIPT.search(source))
+    return Facts(tuple(imports), tuple(outline), frozenset(header), is_script)
 
 
 def _inside(kind: str, scope: _Scope) -> _Scope:
@@ -99,25 +99,24 @@ def _leading_comments(root: Node) -> Iterator[int]:
 
 
 def _imports(node: Node, kind: str) -> Iterator[Import]:
-    names = node.children_by_field_name("name")
+    names = [_dotted(name) for name in node.children_by_field_name("name")]
     if node.type == "import_statement":
         for name in names:
-            yield Import(_dotted(name), kind=kind)
+            yield Import(name, kind=kind)
     elif origin := node.child_by_field_name("module_name"):
-        dots, module = 0, _dotted(origin)
-        if origin.type == "relative_import":
-            dots = text(origin.named_child(0)).count(".")
-            module = next((_dotted(part) for part in origin.named_children if part.type == "dotted_name"), "")
-        is_star = any(child.type == "wildcard_import" for child in node.named_children)
-        for imported in ["*"] if is_star else [_dotted(name) for name in names]:
-            yield Import(module, imported, dots, kind)
+        written = _dotted(origin)
+        module = written.lstrip(".")
+        if not names and any(child.type == "wildcard_import" for child in node.named_children):
+            names = ["*"]
+        for name in names:
+            yield Import(module, name, len(written) - len(module), kind)
 
 
 def _dotted(node: Node | None) -> str:
     """A dotted name without the spaces, newlines and `as` that Python allows around it."""
     if node is not None and node.type == "aliased_import":
         node = node.child_by_field_name("name")
-    return ".".join(text(part) for part in node.named_children if part.type == "identifier") if node else ""
+    return _BETWEEN_NAMES.sub("", text(node))
 
 
 def _dynamic_imports(root: Node, source: bytes, functions: list[tuple[int, int]]) -> Iterator[Import]:
