@@ -1,0 +1,151 @@
+"""C and C++ includes resolved to files in the order in which compilers search.
+
+The form with quotes looks beside the including file first; then both forms take the include folders. Where a
+``compile_commands.json`` is part of the repository, these are known. Otherwise they are inferred, and an include
+counts only if exactly one file fits: first among the folders that build files name, then among those that are
+used by convention (see :func:`_conventional`). What several files fit, and what is computed by macros, stays
+unresolved. A header of the C or C++ library is never one of this repository by convention alone.
+
+A source that includes the header of its own name implements it: that edge is a ``header-pair``. There is none
+from the header to the source; a compiler needs none, and it would close a cycle.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+
+from builder.repository import Repository
+from builder.structure.c.roots import Search, compile_commands, declared, parents, under
+from builder.structure.languages import Facts, Import, Links
+from builder.structure.types import Dependency
+
+_SYSTEM_FOLDERS = {"sys", "linux", "asm", "net", "netinet", "arpa", "bits", "mach", "experimental"}
+_SYSTEM = {
+    f"{name}.h"
+    for name in """
+    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg
+    stdatomic stdbit stdbool stdckdint stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar
+    wchar wctype aio alloca byteswap cpio cpuid dirent direct dlfcn elf endian execinfo fcntl features fmtmsg
+    fnmatch ftw getopt glob grp iconv immintrin intrin io langinfo libgen libintl limits link malloc memory
+    monetary mqueue ndbm netdb nl_types paths poll process pthread pty pwd regex resolv sched search semaphore
+    spawn stdio_ext strings stropts syslog sysexits tar termios trace ulimit unistd utime utmp utmpx values
+    wait windows winsock2 wordexp ws2tcpip x86intrin emmintrin xmmintrin pmmintrin smmintrin nmmintrin tmmintrin
+    wmmintrin arm_neon
+    """.split()
+}
+_HEADERS = (".h", ".hh", ".hpp", ".hxx", ".h++")
+_SOURCES = (".c", ".cc", ".cpp", ".cxx", ".c++")
+
+
+def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
+    """Resolve every include of ``facts``."""
+    resolver = _Resolver(repository)
+    dependencies: set[Dependency] = set()
+    external: set[str] = set()
+    unresolved: set[tuple[str, str]] = set()
+    for path, known in facts.items():
+        for wanted in known.imports:
+            target = resolver.resolve(path, wanted)
+            if target is None:
+                unresolved.add((path, wanted.module))
+            elif not target:
+                external.add(_name(wanted))
+            elif target != path:
+                kind = "header-pair" if _is_pair(path, target) else "include"
+                dependencies.add(Dependency(path, target, kind))
+    return Links(frozenset(dependencies), frozenset(external), frozenset(unresolved))
+
+
+class _Resolver:
+    def __init__(self, repository: Repository) -> None:
+        self._paths = {file.path for file in repository.files}
+        self._searches = compile_commands(repository)
+        every = (search for searches in self._searches.values() for search in searches)
+        self._every_search = tuple(dict.fromkeys(every))
+        self._declared = declared(repository)
+
+    def resolve(self, path: str, wanted: Import) -> str | None:
+        """The file meant, ``""`` if it is from outside, ``None`` if that cannot be told."""
+        name, is_quoted = _name(wanted), wanted.module.startswith('"')
+        if not is_quoted and not wanted.module.startswith("<"):
+            return None
+        if name.startswith("/"):
+            return ""
+        if is_quoted and wanted.name != "next":
+            beside = under(path.rpartition("/")[0], name)
+            if beside in self._paths:
+                return beside
+        return self._in_folders(path, name, is_quoted, wanted.name == "next")
+
+    def _in_folders(self, path: str, name: str, is_quoted: bool, is_next: bool) -> str | None:
+        if self._every_search:
+            # A header that no call names is read in all of them.
+            searches = self._searches.get(path, self._every_search)
+            found = {self._first(search, path, name, is_quoted, is_next) for search in searches} - {""}
+        elif is_next:
+            return ""  # it steps over a folder, and which one is not known
+        else:
+            folder = path.rpartition("/")[0]
+            found = self._hits(self._declared_for(folder), name)
+            if not found and not _is_system(name):
+                found = self._hits(_conventional(folder, name, is_quoted), name)
+        if len(found) == 1:
+            return found.pop()
+        return None if found or (is_quoted and not _is_system(name)) else ""
+
+    def _first(self, search: Search, path: str, name: str, is_quoted: bool, is_next: bool) -> str:
+        """Where one compiler call finds ``name``; ``""`` if not here."""
+        folders = [*(search.quote if is_quoted else ()), *search.angle]
+        hits = [hit for folder in folders if (hit := under(folder, name)) in self._paths]
+        if is_next and path in hits:
+            hits = hits[hits.index(path) + 1 :]
+        return hits[0] or "" if hits else ""
+
+    def _hits(self, folders: tuple[str, ...], name: str) -> set[str]:
+        return {hit for folder in folders if (hit := under(folder, name)) is not None and hit in self._paths}
+
+    @functools.cache  # noqa: B019 - a resolver lives for one call of `link`
+    def _declared_for(self, folder: str) -> tuple[str, ...]:
+        around = (folder, *parents(folder))
+        return tuple(root for home in dict.fromkeys(around) for root in self._declared.get(home, ()))
+
+
+def _conventional(folder: str, name: str, is_quoted: bool) -> tuple[str, ...]:
+    """Folders that hold headers by convention, for a file in ``folder``.
+
+    For each folder around the file: its ``include``; for the form with quotes also itself and its ``src``.
+    For the form with angles the folder itself counts if the file lies in the folder that ``name`` begins with:
+    a project that calls its own headers by its name.
+    """
+
+    def places() -> Iterator[str]:
+        top = name.partition("/")[0] if "/" in name else None
+        for around in dict.fromkeys((folder, *parents(folder))):
+            prefix = f"{around}/" if around else ""
+            yield f"{prefix}include"
+            if is_quoted:
+                yield f"{prefix}src"
+            if is_quoted or (top and f"{folder}/".startswith(f"{prefix}{top}/")):
+                yield around
+
+    return tuple(places())
+
+
+def _is_system(name: str) -> bool:
+    top, slash, _ = name.partition("/")
+    return top in _SYSTEM_FOLDERS if slash else name in _SYSTEM or "." not in name
+
+
+def _is_pair(path: str, target: str) -> bool:
+    source, header = path.rpartition("/")[2], target.rpartition("/")[2]
+    stem, dot, suffix = source.rpartition(".")
+    return (
+        header.startswith(f"{stem}.")
+        and f"{dot}{suffix}".lower() in _SOURCES
+        and header[len(stem) :].lower() in _HEADERS
+    )
+
+
+def _name(wanted: Import) -> str:
+    return wanted.module.strip('"<> \t').replace("\\", "/")

@@ -1,0 +1,239 @@
+"""What an outline says of a C or C++ file: types, functions, macros, with the comments that stand before them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from builder.structure.syntax import bounded, lines, text
+from builder.structure.types import Definition
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_MAX_SIGNATURE = 300  # characters
+_MAX_CONSTANT = 120
+_MAX_DOC = 200
+_BLOCKS = {
+    "translation_unit", "declaration_list", "field_declaration_list", "linkage_specification", "preproc_if",
+    "preproc_ifdef", "preproc_else", "preproc_elif", "preproc_elifdef", "ERROR",
+}  # fmt: skip
+_TYPES = {
+    "class_specifier": "class", "struct_specifier": "struct", "union_specifier": "union",
+    "enum_specifier": "enum",
+}  # fmt: skip
+_ALIASES = {"type_definition", "alias_declaration", "concept_definition"}
+_DECLARATIONS = {"declaration", "field_declaration", "function_definition"}
+_WRAPPERS = {"template_declaration", "friend_declaration"}
+_DECLARATORS = {
+    "pointer_declarator", "reference_declarator", "array_declarator", "function_declarator",
+    "init_declarator", "attributed_declarator", "parenthesized_declarator",
+}  # fmt: skip
+_NOISE = re.compile(r"/\*[\s\S]*?(?:\*/|\Z)|//[^\n]*|^[ \t]*#[^\n]*|\\\n", re.MULTILINE)
+_COMMENT_MARKS = re.compile(r"^\s*(?:/\*[*!]*<?|//[/!]*<?|\*+(?!/))?\s*(?:[@\\](?:brief|file|short)\b)?\s*")
+_FIXED = re.compile(r"\b(?:const|constexpr|constinit)\b")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a node stands."""
+
+    depth: int = 0
+    in_class: bool = False
+    wrapper: Node | None = None  # a template's node, which begins before the definition's own
+
+
+def outline(root: Node, guards: frozenset[str]) -> tuple[Definition, ...]:
+    """The definitions below ``root`` in the order of the text; function bodies are not entered."""
+    found: list[Definition] = []
+    stack: list[tuple[Node, _Place, Node | None]] = [(root, _Place(), None)]
+    while stack:
+        node, place, before = stack.pop()
+        inner: Node | None = None
+        below = place
+        if node.type in _BLOCKS:
+            inner = node
+        elif node.type in _WRAPPERS:
+            own = node.named_children[-1] if node.named_child_count else None
+            if own is not None and node.type == "template_declaration":
+                stack.append((own, replace(place, wrapper=place.wrapper or node), before))
+        elif node.type == "namespace_definition":
+            inner = node.child_by_field_name("body")
+            if name := text(node.child_by_field_name("name")):
+                found.append(_entry("namespace", name, node, inner, place, before))
+                below = replace(place, depth=place.depth + 1)
+        elif node.type in ("preproc_def", "preproc_function_def"):
+            found += _macro(node, guards, place, before)
+        elif node.type in _TYPES or node.type in _ALIASES or node.type in _DECLARATIONS:
+            entry, inner = _declared(node, place, before)
+            if entry is not None:
+                found.append(entry)
+                below = _Place(place.depth + 1, in_class=True)
+        if inner is not None:
+            stack += reversed(list(_children(inner, below)))
+    return tuple(found)
+
+
+def _children(node: Node, place: _Place) -> Iterator[tuple[Node, _Place, Node | None]]:
+    """The children of a block, each with the first of the comments that end on the line before it."""
+    place = replace(place, wrapper=None)
+    first: Node | None = None
+    comment_row = code_row = -2
+    for child in node.named_children:
+        row = child.start_point.row
+        if child.type != "comment":
+            yield child, place, first if row == comment_row + 1 else None
+            first, code_row = None, lines(child)[-1] - 1
+        elif row != code_row:  # else it belongs to what stands before it
+            first = child if first is None or row != comment_row + 1 else first
+            comment_row = child.end_point.row
+
+
+def _declared(node: Node, place: _Place, before: Node | None) -> tuple[Definition | None, Node | None]:
+    """The entry of a declaration, and the body below which more is declared."""
+    specifier = node if node.type in _TYPES else node.child_by_field_name("type")
+    declarator = node.child_by_field_name("declarator")
+    body: Node | None
+    if specifier is not None and specifier.type in _TYPES:
+        kind, name = _TYPES[specifier.type], specifier.child_by_field_name("name")
+        body = specifier.child_by_field_name("body")
+        if body is None and node.type == "function_definition" and _function(declarator) is None:
+            # `class EXPORT Name : Base {`: to the grammar a function called Name.
+            name, body = declarator, node.child_by_field_name("body")
+        if body is not None and not (node.type == "function_definition" and _function(declarator)):
+            entry = _type(kind, name, node, body, place, before)
+            return entry, None if kind == "enum" else body
+    if node.type in _ALIASES:
+        name = node.child_by_field_name("name") or _named(declarator)
+        return (_entry("type", _squeezed(name), node, None, place, before) if name else None), None
+    if function := _function(declarator):
+        body = node.child_by_field_name("body")
+        name = function.child_by_field_name("declarator") if function.type != "operator_cast" else None
+        written = _squeezed(name) if name else f"operator {text(function.child_by_field_name('type'))}"
+        kind = "method" if place.in_class or "::" in written else "function"
+        return _entry(kind, written, node, body, place, before), None
+    if node.type == "declaration" and not place.in_class and declarator is not None:
+        if declarator.type == "init_declarator" and _FIXED.search(_before(node, declarator)):
+            value = declarator.child_by_field_name("value")
+            return _constant(_squeezed(_named(declarator)), value, node, place, before), None
+    return None, None
+
+
+def _type(
+    kind: str, name: Node | None, node: Node, body: Node, place: _Place, before: Node | None
+) -> Definition | None:
+    """The entry of a type with a body, by its typedef's name where it has one."""
+    behind = _named(node.child_by_field_name("declarator"))
+    by_typedef = behind is not None and (node.type == "type_definition" or name is None)
+    name = behind if by_typedef else name
+    if name is None:
+        return None
+    entry = _entry(kind, _squeezed(name), node, body, place, before)
+    if not by_typedef:
+        return entry
+    rest = _folded(text(node)[len(_before(node, body)) + len(text(body)) :], _MAX_CONSTANT)
+    return replace(entry, signature=bounded(f"{entry.signature} {{ … }} {rest}", _MAX_SIGNATURE))
+
+
+def _entry(
+    kind: str, name: str, node: Node, body: Node | None, place: _Place, before: Node | None
+) -> Definition:
+    whole = place.wrapper or node
+    doc, doc_line = _doc(before)
+    head = range(whole.start_point.row + 1, lines(node)[-1] + 1)
+    if body is not None:
+        opening = body.start_point.row
+        head = range(head.start, opening + 2 - _begins_beside(body))
+    return Definition(
+        kind,
+        name,
+        _folded(_before(whole, body), _MAX_SIGNATURE),
+        whole.start_point.row + 1,
+        lines(whole)[-1],
+        place.depth,
+        doc=doc,
+        signature_lines=frozenset([*head, *doc_line]),
+    )
+
+
+def _begins_beside(body: Node) -> bool:
+    """Whether some of a body stands on the line of its opening: the outline does not show all of that line."""
+    if body.type == "preproc_arg":
+        return not text(body).startswith("\\")
+    first = body.child(1)
+    return first is not None and first.start_point.row == body.start_point.row
+
+
+def _constant(name: str, value: Node | None, node: Node, place: _Place, before: Node | None) -> Definition:
+    """An entry that shows its value if that is short and on one line."""
+    shown = _folded(text(node), _MAX_CONSTANT)
+    if value is not None and (len(lines(node)) > 1 or shown.endswith("…")):
+        shown = _folded(_before(node, value), _MAX_CONSTANT).rstrip("= ") + " …"
+    entry = _entry("constant", name, node, None, place, before)
+    # The first line is the one that is shown, as far as it is.
+    dropped = frozenset(range(entry.start_line + 1, entry.end_line + 1))
+    return replace(entry, signature=shown, signature_lines=entry.signature_lines - dropped)
+
+
+def _macro(node: Node, guards: frozenset[str], place: _Place, before: Node | None) -> Iterator[Definition]:
+    """A macro that stands for something; an empty one is a switch and is not shown."""
+    name, value = text(node.child_by_field_name("name")), node.child_by_field_name("value")
+    if node.type == "preproc_function_def":
+        yield _entry("macro", name, node, value, place, before)
+    elif value is not None and name not in guards:
+        yield _constant(name, value, node, place, before)
+
+
+def _function(declarator: Node | None) -> Node | None:
+    """The node that makes a declarator a function's; ``None`` for a variable, also one that points to one."""
+    while declarator is not None:
+        if declarator.type == "operator_cast":
+            return declarator
+        if declarator.type == "function_declarator":
+            name = declarator.child_by_field_name("declarator")
+            return declarator if name is not None and name.type not in _DECLARATORS else None
+        declarator = _inner(declarator)
+    return None
+
+
+def _named(declarator: Node | None) -> Node | None:
+    while declarator is not None and declarator.type in _DECLARATORS:
+        declarator = _inner(declarator)
+    return declarator
+
+
+def _inner(declarator: Node) -> Node | None:
+    if declarator.type not in _DECLARATORS:
+        return None
+    # References and parentheses do not name their part.
+    return declarator.child_by_field_name("declarator") or next(reversed(declarator.named_children), None)
+
+
+def _before(node: Node, end: Node | None) -> str:
+    source = node.text or b""
+    stop = end.start_byte - node.start_byte if end is not None else len(source)
+    return source[:stop].decode("utf-8", "replace")
+
+
+def _squeezed(node: Node | None) -> str:
+    return bounded(re.sub(r"\s+", " ", _NOISE.sub(" ", text(node))).strip(), _MAX_CONSTANT)
+
+
+def _folded(source: str, limit: int) -> str:
+    """Source on one line, without comments, directives and the mark that ends it."""
+    line = re.sub(r"\s+", " ", _NOISE.sub(" ", source.lstrip()) if not source.startswith("#") else source)
+    line = re.sub(r" ?([,)\]])", r"\1", re.sub(r"([(\[]) ", r"\1", line))
+    return bounded(line.strip().rstrip(";:{\\").strip(), limit)
+
+
+def _doc(before: Node | None) -> tuple[str, list[int]]:
+    """The first line with text of the comments before a definition, and where it stands."""
+    if before is None:
+        return "", []
+    for offset, line in enumerate(text(before).split("\n")):
+        said = _COMMENT_MARKS.sub("", line).removesuffix("*/").strip().strip("*-=/ ")
+        if said:
+            return bounded(said, _MAX_DOC), [before.start_point.row + 1 + offset]
+    return "", []

@@ -1,0 +1,25 @@
+"""One C or C++ file by itself: its includes, outline and header lines."""
+
+from __future__ import annotations
+
+import re
+
+from builder.structure.c.directives import preprocess
+from builder.structure.c.outline import outline
+from builder.structure.languages import Facts
+from builder.structure.syntax import parse
+
+# What no C file has outside comments. A header's name does not tell which of the two it is.
+_CPP = re.compile(
+    rb"^[ \t]*(?:template\s*<|(?:inline\s+)?namespace\b|using\s+\w|class\s+\w[^;*()]*[{;]"
+    rb"|(?:public|private|protected)\s*:|\#[ \t]*include[ \t]*<\w+>)|^[^/*\n]*\w::~?\w|\boperator\s*[=<+(\[]",
+    re.MULTILINE,
+)
+
+
+def scan(source: bytes) -> Facts:
+    """Read one file. Its includes are found in any text, its outline in what parses of it."""
+    seen = preprocess(source)
+    root = parse("tree_sitter_cpp" if _CPP.search(source) else "tree_sitter_c", source)
+    definitions = outline(root, seen.guards) if root else ()
+    return Facts(seen.includes, definitions, seen.header_lines)
