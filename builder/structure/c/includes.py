@@ -1,10 +1,10 @@
 """C and C++ includes resolved to files in the order in which compilers search.
 
-The form with quotes looks beside the including file first; then both forms take the include folders. Where a
-``compile_commands.json`` is part of the repository, these are known. Otherwise they are inferred, and an include
-counts only if exactly one file fits: first among the folders that build files name, then among those that are
-used by convention (see :func:`_conventional`). What several files fit, and what is computed by macros, stays
-unresolved. A header of the C or C++ library is never one of this repository by convention alone.
+The form with quotes looks beside the including file first; then both forms take the include folders. Where
+a ``compile_commands.json`` is part of the repository, these are known. Otherwise they are inferred, and an
+include counts only if exactly one file fits: first among the folders that build files name, then among those
+that are used by convention (see :func:`_conventional`). What several files fit, and what is computed by
+macros, stays unresolved. A header of the system is never one of this repository by inference.
 
 A source that includes the header of its own name implements it: that edge is a ``header-pair``. There is none
 from the header to the source; a compiler needs none, and it would close a cycle.
@@ -22,18 +22,21 @@ from builder.structure.types import Dependency
 
 _SYSTEM_FOLDERS = {"sys", "linux", "asm", "net", "netinet", "arpa", "bits", "mach", "experimental"}
 _SYSTEM = {
-    f"{name}.h"
-    for name in """
-    assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg
-    stdatomic stdbit stdbool stdckdint stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar
-    wchar wctype aio alloca byteswap cpio cpuid dirent direct dlfcn elf endian execinfo fcntl features fmtmsg
-    fnmatch ftw getopt glob grp iconv immintrin intrin io langinfo libgen libintl limits link malloc memory
-    monetary mqueue ndbm netdb nl_types paths poll process pthread pty pwd regex resolv sched search semaphore
-    spawn stdio_ext strings stropts syslog sysexits tar termios trace ulimit unistd utime utmp utmpx values
-    wait windows winsock2 wordexp ws2tcpip x86intrin emmintrin xmmintrin pmmintrin smmintrin nmmintrin tmmintrin
-    wmmintrin arm_neon
-    """.split()
-}
+    "aio.h", "alloca.h", "arm_neon.h", "assert.h", "byteswap.h", "complex.h", "cpio.h", "cpuid.h",
+    "ctype.h", "direct.h", "dirent.h", "dlfcn.h", "elf.h", "emmintrin.h", "endian.h", "errno.h",
+    "execinfo.h", "fcntl.h", "features.h", "fenv.h", "float.h", "fmtmsg.h", "fnmatch.h", "ftw.h",
+    "getopt.h", "glob.h", "grp.h", "iconv.h", "immintrin.h", "intrin.h", "inttypes.h", "io.h", "iso646.h",
+    "langinfo.h", "libgen.h", "libintl.h", "limits.h", "link.h", "locale.h", "malloc.h", "math.h",
+    "memory.h", "monetary.h", "mqueue.h", "ndbm.h", "netdb.h", "nl_types.h", "nmmintrin.h", "paths.h",
+    "pmmintrin.h", "poll.h", "process.h", "pthread.h", "pty.h", "pwd.h", "regex.h", "resolv.h", "sched.h",
+    "search.h", "semaphore.h", "setjmp.h", "signal.h", "smmintrin.h", "spawn.h", "stdalign.h", "stdarg.h",
+    "stdatomic.h", "stdbit.h", "stdbool.h", "stdckdint.h", "stddef.h", "stdint.h", "stdio.h",
+    "stdio_ext.h", "stdlib.h", "stdnoreturn.h", "string.h", "strings.h", "stropts.h", "sysexits.h",
+    "syslog.h", "tar.h", "termios.h", "tgmath.h", "threads.h", "time.h", "tmmintrin.h", "trace.h",
+    "uchar.h", "ulimit.h", "unistd.h", "utime.h", "utmp.h", "utmpx.h", "values.h", "wait.h", "wchar.h",
+    "wctype.h", "windows.h", "winsock2.h", "wmmintrin.h", "wordexp.h", "ws2tcpip.h", "x86intrin.h",
+    "xmmintrin.h",
+}  # fmt: skip
 _HEADERS = (".h", ".hh", ".hpp", ".hxx", ".h++")
 _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".c++")
 
@@ -85,14 +88,16 @@ class _Resolver:
             found = {self._first(search, path, name, is_quoted, is_next) for search in searches} - {""}
         elif is_next:
             return ""  # it steps over a folder, and which one is not known
+        elif _is_system(name):
+            return ""
         else:
             folder = path.rpartition("/")[0]
             found = self._hits(self._declared_for(folder), name)
-            if not found and not _is_system(name):
+            if not found:
                 found = self._hits(_conventional(folder, name, is_quoted), name)
         if len(found) == 1:
             return found.pop()
-        return None if found or (is_quoted and not _is_system(name)) else ""
+        return None if found or is_quoted else ""
 
     def _first(self, search: Search, path: str, name: str, is_quoted: bool, is_next: bool) -> str:
         """Where one compiler call finds ``name``; ``""`` if not here."""
@@ -115,8 +120,8 @@ def _conventional(folder: str, name: str, is_quoted: bool) -> tuple[str, ...]:
     """Folders that hold headers by convention, for a file in ``folder``.
 
     For each folder around the file: its ``include``; for the form with quotes also itself and its ``src``.
-    For the form with angles the folder itself counts if the file lies in the folder that ``name`` begins with:
-    a project that calls its own headers by its name.
+    For the form with angles the folder itself counts if the file lies in the folder that ``name`` begins
+    with: a project that calls its own headers by its name.
     """
 
     def places() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What an outline says of a C or C++ file: types, functions, macros, with the comments that stand before them."""
+"""What an outline says of a C or C++ file: types, functions, macros, with the comments before them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ _DECLARATORS = {
 }  # fmt: skip
 _NOISE = re.compile(r"/\*[\s\S]*?(?:\*/|\Z)|//[^\n]*|^[ \t]*#[^\n]*|\\\n", re.MULTILINE)
 _COMMENT_MARKS = re.compile(r"^\s*(?:/\*[*!]*<?|//[/!]*<?|\*+(?!/))?\s*(?:[@\\](?:brief|file|short)\b)?\s*")
+_NAME_OF_CLASS = re.compile(r"(\w+)(?: final)?\s*(?:(?<!:):(?!:).*)?$")
 _FIXED = re.compile(r"\b(?:const|constexpr|constinit)\b")
 
 
@@ -100,8 +101,11 @@ def _declared(node: Node, place: _Place, before: Node | None) -> tuple[Definitio
         kind, name = _TYPES[specifier.type], specifier.child_by_field_name("name")
         body = specifier.child_by_field_name("body")
         if body is None and node.type == "function_definition" and _function(declarator) is None:
-            # `class EXPORT Name : Base {`: to the grammar a function called Name.
-            name, body = declarator, node.child_by_field_name("body")
+            # `class EXPORT Name : Base {` is a function to the grammar.
+            body = node.child_by_field_name("body")
+            match = _NAME_OF_CLASS.search(_folded(_before(node, body), _MAX_SIGNATURE)) if body else None
+            if match:
+                return _entry(kind, match[1], node, body, place, before), body
         if body is not None and not (node.type == "function_definition" and _function(declarator)):
             entry = _type(kind, name, node, body, place, before)
             return entry, None if kind == "enum" else body
@@ -114,11 +118,16 @@ def _declared(node: Node, place: _Place, before: Node | None) -> tuple[Definitio
         written = _squeezed(name) if name else f"operator {text(function.child_by_field_name('type'))}"
         kind = "method" if place.in_class or "::" in written else "function"
         return _entry(kind, written, node, body, place, before), None
-    if node.type == "declaration" and not place.in_class and declarator is not None:
-        if declarator.type == "init_declarator" and _FIXED.search(_before(node, declarator)):
-            value = declarator.child_by_field_name("value")
-            return _constant(_squeezed(_named(declarator)), value, node, place, before), None
+    if node.type == "declaration" and not place.in_class and _is_constant(node, declarator):
+        value = declarator.child_by_field_name("value") if declarator else None
+        return _constant(_squeezed(_named(declarator)), value, node, place, before), None
     return None, None
+
+
+def _is_constant(node: Node, declarator: Node | None) -> bool:
+    if declarator is None or declarator.type != "init_declarator":
+        return False
+    return bool(_FIXED.search(_before(node, declarator)))
 
 
 def _type(
@@ -159,7 +168,7 @@ def _entry(
 
 
 def _begins_beside(body: Node) -> bool:
-    """Whether some of a body stands on the line of its opening: the outline does not show all of that line."""
+    """Whether some of a body stands on the line that opens it: the outline does not show all of that line."""
     if body.type == "preproc_arg":
         return not text(body).startswith("\\")
     first = body.child(1)
@@ -223,7 +232,8 @@ def _squeezed(node: Node | None) -> str:
 
 def _folded(source: str, limit: int) -> str:
     """Source on one line, without comments, directives and the mark that ends it."""
-    line = re.sub(r"\s+", " ", _NOISE.sub(" ", source.lstrip()) if not source.startswith("#") else source)
+    source = source.lstrip()
+    line = re.sub(r"\s+", " ", source[:1] + _NOISE.sub(" ", source[1:]))  # a macro's own mark stays
     line = re.sub(r" ?([,)\]])", r"\1", re.sub(r"([(\[]) ", r"\1", line))
     return bounded(line.strip().rstrip(";:{\\").strip(), limit)
 

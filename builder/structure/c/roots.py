@@ -19,9 +19,12 @@ _BUILD_FILE = re.compile(
 )
 _FLAG = re.compile(r"(?:^|[\s\"'=])-I\s?[\"']?([^\s\"',;)\]]+(?:\)[^\s\"',;)\]]*)?)")
 _LIST = re.compile(
-    r"(?P<target>target_)?include[_-]?dir(?:ectorie)?s\b[^\n(\[=]{0,40}[(\[=]+\s*(?P<words>[^)\]]*)", re.I
+    r"(?P<target>target_)?include(?:s|[_-]?paths?|[_-]?dir(?:s|ectories)?)\b(?:[^\n(\[=]{0,40}[(\[=]+|\s+(?=[\"$]))\s*"
+    r"(?P<words>[^)\]]*)",
+    re.IGNORECASE,
 )
-_PYTHON_JOIN = re.compile(r"\bjoin\(([^()]*)\)")
+_PYTHON_JOIN = re.compile(r"[\w.]*\bjoin\(([^()]*)\)")
+_LITERAL = re.compile(r"[\"']([^\"']*)[\"']")
 _VARIABLE = re.compile(r"\$<\w+:|\$[({][\w.]+[)}]|\$\w+|@\w+@")
 _MAX_BUILD_FILE = 1_000_000  # characters
 _OPTION = re.compile(r"-(I|iquote|isystem|idirafter)(.*)", re.DOTALL)
@@ -140,7 +143,7 @@ def declared(repository: Repository) -> dict[str, tuple[str, ...]]:
             continue
         for word in _words(file.content):
             plain = _VARIABLE.sub("", word)
-            bases = (home, "") if plain != word else (home,)
+            bases = (home, "") if plain not in ("", word) else (home,)
             found = [under(base, plain.strip("/>") or ".") for base in bases]
             hits = dict.fromkeys(folder for folder in found if folder is not None and folder in inhabited)
             roots.setdefault(home, {}).update(hits)
@@ -149,7 +152,7 @@ def declared(repository: Repository) -> dict[str, tuple[str, ...]]:
 
 def _words(content: str) -> Iterator[str]:
     yield from _FLAG.findall(content)
-    content = _PYTHON_JOIN.sub(lambda match: "/".join(re.findall(r"[\w.-]+", match[1])), content)
+    content = _PYTHON_JOIN.sub(lambda match: "/".join(_LITERAL.findall(match[1])), content)
     for match in _LIST.finditer(content):
         words = re.findall(r"[^\s\"',;()\[\]]+", match["words"])
         yield from words[1:] if match["target"] else words
