@@ -10,8 +10,8 @@ them. So there are two comparisons.
 
 * ``as it stands``: ``gcc -MM -MG`` on every source. Whatever gcc reaches must be reached here: recall.
 * ``all branches``: on a copy whose files are reduced to their ``#include`` lines, and in which every branch
-  but that of ``#if 0`` is active, ``gcc -MM -MG`` on every source and header: precision and recall. gcc itself
-  removes the comments for that copy. Computed includes are left out of it: here they stay unresolved.
+  but that of ``#if 0`` is active, ``gcc -MM -MG`` on every source and header: precision and recall. gcc
+  itself removes the comments for that copy. Computed includes are left out of it: here they stay unresolved.
 
 Only the preprocessor runs, on text; nothing of a project is built or started.
 

@@ -28,6 +28,7 @@ _TOKEN = re.compile(
 _GUARD = re.compile(r"(?:!\s*defined\s*\(?\s*)?(\w+)\s*\)?\s*")
 _SPACES = re.compile(rb"(?:\xef\xbb\xbf)?\s*+")
 _INCLUDES = {"include": "", "include_next": "next", "import": ""}
+_MAX_ARGUMENT = 1_000  # bytes
 _OPENING = ("if", "ifdef", "ifndef")
 _TURNING = ("elif", "elifdef", "elifndef", "else")
 
@@ -61,7 +62,7 @@ def preprocess(source: bytes) -> Preprocessed:
         if match["comment"] is not None and match.end() <= code_at:
             header.update(range(line, line + match[0].count(b"\n") + 1))
         elif match["name"] is not None:
-            argument = match["argument"].decode("utf-8", "replace").strip()
+            argument = match["argument"][:_MAX_ARGUMENT].decode("utf-8", "replace").strip()
             directives.append(Directive(match["name"].decode(), argument, line))
     guard = _guard(directives)
     header.update(directive.line for directive in guard)
@@ -115,12 +116,15 @@ def _guard(directives: list[Directive]) -> list[Directive]:
 def _alive(directives: list[Directive]) -> Iterator[Directive]:
     """Directives that some configuration sees: all but those below ``#if 0``."""
     dead: list[bool] = []
+    num_dead = 0
     for directive in directives:
         if directive.name in _OPENING:
             dead.append(directive.name == "if" and directive.argument == "0")
+            num_dead += dead[-1]
         elif directive.name in _TURNING and dead:
+            num_dead -= dead[-1]
             dead[-1] = False
         elif directive.name == "endif" and dead:
-            dead.pop()
-        elif True not in dead:
+            num_dead -= dead.pop()
+        elif not num_dead:
             yield directive

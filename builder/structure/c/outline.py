@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MAX_SIGNATURE = 300  # characters
 _MAX_CONSTANT = 120
 _MAX_DOC = 200
+_MAX_READ = 4_000  # bytes that a signature is cut out of, comments included
 _BLOCKS = {
     "translation_unit", "declaration_list", "field_declaration_list", "linkage_specification", "preproc_if",
     "preproc_ifdef", "preproc_else", "preproc_elif", "preproc_elifdef", "ERROR",
@@ -39,17 +40,18 @@ _FIXED = re.compile(r"\b(?:const|constexpr|constinit)\b")
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a node stands."""
+    """Where a node stands. Signatures are cut out of ``source``: a node's text is a copy at each level."""
 
+    source: bytes
     depth: int = 0
     in_class: bool = False
     wrapper: Node | None = None  # a template's node, which begins before the definition's own
 
 
-def outline(root: Node, guards: frozenset[str]) -> tuple[Definition, ...]:
+def outline(root: Node, source: bytes, guards: frozenset[str]) -> tuple[Definition, ...]:
     """The definitions below ``root`` in the order of the text; function bodies are not entered."""
     found: list[Definition] = []
-    stack: list[tuple[Node, _Place, Node | None]] = [(root, _Place(), None)]
+    stack: list[tuple[Node, _Place, Node | None]] = [(root, _Place(source), None)]
     while stack:
         node, place, before = stack.pop()
         inner: Node | None = None
@@ -71,7 +73,7 @@ def outline(root: Node, guards: frozenset[str]) -> tuple[Definition, ...]:
             entry, inner = _declared(node, place, before)
             if entry is not None:
                 found.append(entry)
-                below = _Place(place.depth + 1, in_class=True)
+                below = _Place(source, place.depth + 1, in_class=True)
         if inner is not None:
             stack += reversed(list(_children(inner, below)))
     return tuple(found)
@@ -103,8 +105,9 @@ def _declared(node: Node, place: _Place, before: Node | None) -> tuple[Definitio
         if body is None and node.type == "function_definition" and _function(declarator) is None:
             # `class EXPORT Name : Base {` is a function to the grammar.
             body = node.child_by_field_name("body")
-            match = _NAME_OF_CLASS.search(_folded(_before(node, body), _MAX_SIGNATURE)) if body else None
-            if match:
+            head = _folded(place.source, node.start_byte, body.start_byte) if body else ""
+            match = _NAME_OF_CLASS.search(head)
+            if body is not None and match:
                 return _entry(kind, match[1], node, body, place, before), body
         if body is not None and not (node.type == "function_definition" and _function(declarator)):
             entry = _type(kind, name, node, body, place, before)
@@ -113,21 +116,22 @@ def _declared(node: Node, place: _Place, before: Node | None) -> tuple[Definitio
         name = node.child_by_field_name("name") or _named(declarator)
         return (_entry("type", _squeezed(name), node, None, place, before) if name else None), None
     if function := _function(declarator):
-        body = node.child_by_field_name("body")
+        initializers = (child for child in node.named_children if child.type == "field_initializer_list")
+        body = next(initializers, node.child_by_field_name("body"))
         name = function.child_by_field_name("declarator") if function.type != "operator_cast" else None
         written = _squeezed(name) if name else f"operator {text(function.child_by_field_name('type'))}"
         kind = "method" if place.in_class or "::" in written else "function"
         return _entry(kind, written, node, body, place, before), None
-    if node.type == "declaration" and not place.in_class and _is_constant(node, declarator):
+    if node.type == "declaration" and not place.in_class and _is_constant(node, declarator, place):
         value = declarator.child_by_field_name("value") if declarator else None
         return _constant(_squeezed(_named(declarator)), value, node, place, before), None
     return None, None
 
 
-def _is_constant(node: Node, declarator: Node | None) -> bool:
+def _is_constant(node: Node, declarator: Node | None, place: _Place) -> bool:
     if declarator is None or declarator.type != "init_declarator":
         return False
-    return bool(_FIXED.search(_before(node, declarator)))
+    return bool(_FIXED.search(_folded(place.source, node.start_byte, declarator.start_byte)))
 
 
 def _type(
@@ -142,7 +146,7 @@ def _type(
     entry = _entry(kind, _squeezed(name), node, body, place, before)
     if not by_typedef:
         return entry
-    rest = _folded(text(node)[len(_before(node, body)) + len(text(body)) :], _MAX_CONSTANT)
+    rest = _folded(place.source, body.end_byte, node.end_byte)
     return replace(entry, signature=bounded(f"{entry.signature} {{ … }} {rest}", _MAX_SIGNATURE))
 
 
@@ -158,7 +162,7 @@ def _entry(
     return Definition(
         kind,
         name,
-        _folded(_before(whole, body), _MAX_SIGNATURE),
+        _folded(place.source, whole.start_byte, body.start_byte if body else node.end_byte),
         whole.start_point.row + 1,
         lines(whole)[-1],
         place.depth,
@@ -177,9 +181,9 @@ def _begins_beside(body: Node) -> bool:
 
 def _constant(name: str, value: Node | None, node: Node, place: _Place, before: Node | None) -> Definition:
     """An entry that shows its value if that is short and on one line."""
-    shown = _folded(text(node), _MAX_CONSTANT)
-    if value is not None and (len(lines(node)) > 1 or shown.endswith("…")):
-        shown = _folded(_before(node, value), _MAX_CONSTANT).rstrip("= ") + " …"
+    shown = _folded(place.source, node.start_byte, node.end_byte)
+    if value is not None and (len(lines(node)) > 1 or len(shown) > _MAX_CONSTANT):
+        shown = _folded(place.source, node.start_byte, value.start_byte).rstrip("= ") + " …"
     entry = _entry("constant", name, node, None, place, before)
     # The first line is the one that is shown, as far as it is.
     dropped = frozenset(range(entry.start_line + 1, entry.end_line + 1))
@@ -220,22 +224,16 @@ def _inner(declarator: Node) -> Node | None:
     return declarator.child_by_field_name("declarator") or next(reversed(declarator.named_children), None)
 
 
-def _before(node: Node, end: Node | None) -> str:
-    source = node.text or b""
-    stop = end.start_byte - node.start_byte if end is not None else len(source)
-    return source[:stop].decode("utf-8", "replace")
-
-
 def _squeezed(node: Node | None) -> str:
-    return bounded(re.sub(r"\s+", " ", _NOISE.sub(" ", text(node))).strip(), _MAX_CONSTANT)
+    return bounded(" ".join(_NOISE.sub(" ", text(node)).split()), _MAX_CONSTANT)
 
 
-def _folded(source: str, limit: int) -> str:
-    """Source on one line, without comments, directives and the mark that ends it."""
-    source = source.lstrip()
-    line = re.sub(r"\s+", " ", source[:1] + _NOISE.sub(" ", source[1:]))  # a macro's own mark stays
+def _folded(source: bytes, start: int, end: int) -> str:
+    """A stretch of the source on one line, without comments, directives and the mark that ends it."""
+    raw = source[start : min(end, start + _MAX_READ)].decode("utf-8", "replace").lstrip()
+    line = " ".join((raw[:1] + _NOISE.sub(" ", raw[1:])).split())  # a macro's own mark stays
     line = re.sub(r" ?([,)\]])", r"\1", re.sub(r"([(\[]) ", r"\1", line))
-    return bounded(line.strip().rstrip(";:{\\").strip(), limit)
+    return bounded(line.rstrip(";:{\\ "), _MAX_SIGNATURE)
 
 
 def _doc(before: Node | None) -> tuple[str, list[int]]:

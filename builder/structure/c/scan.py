@@ -9,10 +9,11 @@ from builder.structure.c.outline import outline
 from builder.structure.languages import Facts
 from builder.structure.syntax import parse
 
-# What no C file has outside comments. A header's name does not tell which of the two it is.
+# What no C file has, roughly: a header's name does not tell which of the two it is.
 _CPP = re.compile(
-    rb"^[ \t]*(?:template\s*<|(?:inline\s+)?namespace\b|using\s+\w|class\s+\w[^;*()]*[{;]"
-    rb"|(?:public|private|protected)\s*:|\#[ \t]*include[ \t]*<\w+>)|^[^/*\n]*\w::~?\w|\boperator\s*[=<+(\[]",
+    rb"^[ \t]*+(?:template\s*<|(?:inline\s+)?namespace\b|using\s+(?:namespace\b|\w+\s*=)"
+    rb"|class\s+\w[^;*()\n]{0,200}[{;:\n]|(?:public|private|protected)\s*:|\#[ \t]*include[ \t]*<\w+>)"
+    rb"|^[^/*\n]*\w::~?\w",
     re.MULTILINE,
 )
 
@@ -21,5 +22,5 @@ def scan(source: bytes) -> Facts:
     """Read one file. Its includes are found in any text, its outline in what parses of it."""
     seen = preprocess(source)
     root = parse("tree_sitter_cpp" if _CPP.search(source) else "tree_sitter_c", source)
-    definitions = outline(root, seen.guards) if root else ()
+    definitions = outline(root, source, seen.guards) if root else ()
     return Facts(seen.includes, definitions, seen.header_lines)
