@@ -90,6 +90,7 @@ PROJECTS = {
             "external_libs/eigen",
             "external_libs/fast_double_parser/include",
             "external_libs/fmt/include",
+            "external_libs/compute/include",
         ),
     ),
     "xgboost": (

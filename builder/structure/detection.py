@@ -41,6 +41,11 @@ _SUFFIXES = {
     "jsonl": "JSON", "ini": "INI", "cfg": "INI", "xml": "XML", "xsd": "XML", "svg": "SVG", "csv": "CSV",
     "tsv": "TSV", "po": "Gettext Catalog", "pot": "Gettext Catalog", "diff": "Diff", "patch": "Diff",
 }  # fmt: skip
+# Libraries of C++ have headers without a suffix, like the standard one, and fragments in files called `.inc`.
+_CPP_HEADER = re.compile(
+    r"(?:\s|//[^\n]*|/\*.*?\*/)*+#\s*(?:include\s*[<\"]|pragma once\b|ifndef\s+(\w+)\s+#\s*define\s+\1\b)",
+    re.DOTALL,
+)
 _NOT_CODE = {
     "Markdown", "reStructuredText", "AsciiDoc", "Text", "TeX", "BibTeX", "TOML", "YAML", "JSON", "JSON5",
     "INI", "XML", "SVG", "CSV", "TSV", "Gettext Catalog", "Diff", "Ignore List", "Git Attributes",
@@ -56,6 +61,8 @@ def detect(path: str, content: str) -> str:
     suffix = name.rpartition(".")[2].lower() if "." in name else ""
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
+    if suffix in ("", "inc") and _CPP_HEADER.match(content):
+        return "C++"
     if match := _SHEBANG.match(content):
         return _INTERPRETERS.get(match[1].rstrip("0123456789."), "")
     return ""

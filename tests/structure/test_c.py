@@ -124,13 +124,27 @@ def test_project_calls_its_own_headers_by_its_name(read):
     assert edges(read(files | {"proj/base.h": "", "other/base.h": ""})) == {("proj/io/a.cpp", "proj/base.h")}
 
 
+def test_headers_without_a_suffix_are_read(read):
+    files = {
+        "lib/Core": '// Copyright\n#ifndef CORE\n#define CORE\n#include "src/a.inc"\n#endif',
+        "lib/src/a.inc": '/* x */\n#include "b.h"',
+        "lib/src/b.h": "",
+        "script": '#!/bin/sh\n#include "lib/Core"',
+        "notes": 'As in\n#include "lib/Core"',
+    }
+    assert edges(read(files)) == {("lib/Core", "lib/src/a.inc"), ("lib/src/a.inc", "lib/src/b.h")}
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
         ("Makefile", "CFLAGS += -O2 -Ideps/zlib -Wall\n"),
+        ("buildconfig.py", "flags = ['-O2', '-Ideps/zlib']\n"),
         ("Makefile.am", "AM_CPPFLAGS = -I$(top_srcdir)/deps/zlib\n"),
         ("CMakeLists.txt", "target_include_directories(proj PRIVATE\n  ${CMAKE_SOURCE_DIR}/deps/zlib)\n"),
         ("CMakeLists.txt", 'set(ZLIB_INCLUDE_DIR "${PROJECT_SOURCE_DIR}/deps/zlib")\n'),
+        ("CMakeLists.txt", "set(Z ${ROOT}/deps/zlib)\ninclude_directories(SYSTEM ${Z})\n"),
+        ("Makefile", "Z = deps/zlib\nall:\n\tcc -I$(Z) a.c\n"),
         ("meson.build", "inc = include_directories('deps/zlib')\n"),
         ("setup.py", "Extension('x', ['x.c'], include_dirs=['deps/zlib', numpy.get_include()])\n"),
         ("setup.py", 'include_dirs.append(os.path.join(HERE, "deps", "zlib"))\n'),

@@ -15,7 +15,7 @@ from builder.repository import Repository
 
 _BUILD_FILE = re.compile(
     r"(?:GNU)?[Mm]akefile[^/]*|[^/]*\.(?:mk|mak|cmake|gypi?)|CMakeLists\.txt|configure\.(?:ac|in)|meson\.build"
-    r"|setup\w*\.(?:py|cfg)|pyproject\.toml|SCons\w+|wscript|BUILD(?:\.bazel)?"
+    r"|\w*(?:setup|build|config|make)\w*\.(?:py|cfg|sh)|pyproject\.toml|SCons\w+|wscript|BUILD(?:\.bazel)?"
 )
 _FLAG = re.compile(r"(?:^|[\s\"'=])-I\s?[\"']?([^\s\"',;)\]]+(?:\)[^\s\"',;)\]]*)?)")
 _LIST = re.compile(
@@ -26,6 +26,10 @@ _LIST = re.compile(
 _PYTHON_JOIN = re.compile(r"[\w.]*\bjoin\(([^()]*)\)")
 _LITERAL = re.compile(r"[\"']([^\"']*)[\"']")
 _VARIABLE = re.compile(r"\$<\w+:|\$[({][\w.]+[)}]|\$\w+|@\w+@")
+_ASSIGNMENT = re.compile(
+    r"^[ \t]*(?:set\s*\(\s*(\w+)\s+\"?([^\s\"()]+)\"?\s*\)|(\w+)[ \t]*[:?]?=[ \t]*(\S+)[ \t]*$)", re.I | re.M
+)
+_USE = re.compile(r"\$[({](\w+)[)}]")
 _MAX_BUILD_FILE = 1_000_000  # characters
 _OPTION = re.compile(r"-(I|iquote|isystem|idirafter)(.*)", re.DOTALL)
 
@@ -132,7 +136,7 @@ def declared(repository: Repository) -> dict[str, tuple[str, ...]]:
     """Include folders that build files name as such, by the folder of the build file.
 
     Build files are searched for words, never run: ``-Ifolder``, and what stands in lists called
-    ``include_directories``, ``include_dirs`` and the like. A word counts if it is a folder of the repository,
+    ``include_directories``, ``include_dirs`` and the like, with the variables of the same file. A word counts if it is a folder of the repository,
     seen from the build file, or from the root where a variable stood before it.
     """
     inhabited = {folder for file in repository.files for folder in parents(file.path)}
@@ -151,6 +155,8 @@ def declared(repository: Repository) -> dict[str, tuple[str, ...]]:
 
 
 def _words(content: str) -> Iterator[str]:
+    values = {name or other: value or what for name, value, other, what in _ASSIGNMENT.findall(content)}
+    content = _USE.sub(lambda match: values.get(match[1], match[0]), content)
     yield from _FLAG.findall(content)
     content = _PYTHON_JOIN.sub(lambda match: "/".join(_LITERAL.findall(match[1])), content)
     for match in _LIST.finditer(content):
