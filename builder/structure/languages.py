@@ -14,6 +14,7 @@ from builder.structure.types import Definition, Dependency
 READERS = {
     "C": "builder.structure.c",
     "C++": "builder.structure.c",
+    "Cuda": "builder.structure.c",
     "Python": "builder.structure.python",
 }
 

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from builder.structure.comments import MAX_SIGNATURE, doc_line, one_line, with_comments, without_comments
 from builder.structure.syntax import bounded, lines, text
 from builder.structure.types import Definition
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_MAX_SIGNATURE = 300  # characters
 _MAX_CONSTANT = 120
-_MAX_DOC = 200
-_MAX_READ = 4_000  # bytes that a signature is cut out of, comments included
 _BLOCKS = {
     "translation_unit", "declaration_list", "field_declaration_list", "linkage_specification", "preproc_if",
     "preproc_ifdef", "preproc_else", "preproc_elif", "preproc_elifdef", "ERROR",
@@ -32,8 +30,6 @@ _DECLARATORS = {
     "pointer_declarator", "reference_declarator", "array_declarator", "function_declarator",
     "init_declarator", "attributed_declarator", "parenthesized_declarator",
 }  # fmt: skip
-_NOISE = re.compile(r"/\*[\s\S]*?(?:\*/|\Z)|//[^\n]*|^[ \t]*#[^\n]*|\\\n", re.MULTILINE)
-_COMMENT_MARKS = re.compile(r"^\s*(?:/\*[*!]*<?|//[/!]*<?|\*+(?!/))?\s*(?:[@\\](?:brief|file|short)\b)?\s*")
 _NAME_OF_CLASS = re.compile(r"(\w+)(?: final)?\s*(?:(?<!:):(?!:).*)?$")
 _FIXED = re.compile(r"\b(?:const|constexpr|constinit)\b")
 
@@ -82,16 +78,7 @@ def outline(root: Node, source: bytes, guards: frozenset[str]) -> tuple[Definiti
 def _children(node: Node, place: _Place) -> Iterator[tuple[Node, _Place, Node | None]]:
     """The children of a block, each with the first of the comments that end on the line before it."""
     place = replace(place, wrapper=None)
-    first: Node | None = None
-    comment_row = code_row = -2
-    for child in node.named_children:
-        row = child.start_point.row
-        if child.type != "comment":
-            yield child, place, first if row == comment_row + 1 else None
-            first, code_row = None, lines(child)[-1] - 1
-        elif row != code_row:  # else it belongs to what stands before it
-            first = child if first is None or row != comment_row + 1 else first
-            comment_row = child.end_point.row
+    yield from ((child, place, before) for child, before in with_comments(node))
 
 
 def _declared(node: Node, place: _Place, before: Node | None) -> tuple[Definition | None, Node | None]:
@@ -105,7 +92,7 @@ def _declared(node: Node, place: _Place, before: Node | None) -> tuple[Definitio
         if body is None and node.type == "function_definition" and _function(declarator) is None:
             # `class EXPORT Name : Base {` is a function to the grammar.
             body = node.child_by_field_name("body")
-            head = _folded(place.source, node.start_byte, body.start_byte) if body else ""
+            head = one_line(place.source, node.start_byte, body.start_byte) if body else ""
             match = _NAME_OF_CLASS.search(head)
             if body is not None and match:
                 return _entry(kind, match[1], node, body, place, before), body
@@ -131,7 +118,7 @@ def _declared(node: Node, place: _Place, before: Node | None) -> tuple[Definitio
 def _is_constant(node: Node, declarator: Node | None, place: _Place) -> bool:
     if declarator is None or declarator.type != "init_declarator":
         return False
-    return bool(_FIXED.search(_folded(place.source, node.start_byte, declarator.start_byte)))
+    return bool(_FIXED.search(one_line(place.source, node.start_byte, declarator.start_byte)))
 
 
 def _type(
@@ -146,15 +133,15 @@ def _type(
     entry = _entry(kind, _squeezed(name), node, body, place, before)
     if not by_typedef:
         return entry
-    rest = _folded(place.source, body.end_byte, node.end_byte)
-    return replace(entry, signature=bounded(f"{entry.signature} {{ … }} {rest}", _MAX_SIGNATURE))
+    rest = one_line(place.source, body.end_byte, node.end_byte)
+    return replace(entry, signature=bounded(f"{entry.signature} {{ … }} {rest}", MAX_SIGNATURE))
 
 
 def _entry(
     kind: str, name: str, node: Node, body: Node | None, place: _Place, before: Node | None
 ) -> Definition:
     whole = place.wrapper or node
-    doc, doc_line = _doc(before)
+    doc, shown = doc_line(before)
     head = range(whole.start_point.row + 1, lines(node)[-1] + 1)
     if body is not None:
         opening = body.start_point.row
@@ -162,12 +149,12 @@ def _entry(
     return Definition(
         kind,
         name,
-        _folded(place.source, whole.start_byte, body.start_byte if body else node.end_byte),
+        one_line(place.source, whole.start_byte, body.start_byte if body else node.end_byte),
         whole.start_point.row + 1,
         lines(whole)[-1],
         place.depth,
         doc=doc,
-        signature_lines=frozenset([*head, *doc_line]),
+        signature_lines=frozenset([*head, *shown]),
     )
 
 
@@ -181,9 +168,9 @@ def _begins_beside(body: Node) -> bool:
 
 def _constant(name: str, value: Node | None, node: Node, place: _Place, before: Node | None) -> Definition:
     """An entry that shows its value if that is short and on one line."""
-    shown = _folded(place.source, node.start_byte, node.end_byte)
+    shown = one_line(place.source, node.start_byte, node.end_byte)
     if value is not None and (len(lines(node)) > 1 or len(shown) > _MAX_CONSTANT):
-        shown = _folded(place.source, node.start_byte, value.start_byte).rstrip("= ") + " …"
+        shown = one_line(place.source, node.start_byte, value.start_byte).rstrip("= ") + " …"
     entry = _entry("constant", name, node, None, place, before)
     # The first line is the one that is shown, as far as it is.
     dropped = frozenset(range(entry.start_line + 1, entry.end_line + 1))
@@ -225,23 +212,4 @@ def _inner(declarator: Node) -> Node | None:
 
 
 def _squeezed(node: Node | None) -> str:
-    return bounded(" ".join(_NOISE.sub(" ", text(node)).split()), _MAX_CONSTANT)
-
-
-def _folded(source: bytes, start: int, end: int) -> str:
-    """A stretch of the source on one line, without comments, directives and the mark that ends it."""
-    raw = source[start : min(end, start + _MAX_READ)].decode("utf-8", "replace").lstrip()
-    line = " ".join((raw[:1] + _NOISE.sub(" ", raw[1:])).split())  # a macro's own mark stays
-    line = re.sub(r" ?([,)\]])", r"\1", re.sub(r"([(\[]) ", r"\1", line))
-    return bounded(line.rstrip(";:{\\ "), _MAX_SIGNATURE)
-
-
-def _doc(before: Node | None) -> tuple[str, list[int]]:
-    """The first line with text of the comments before a definition, and where it stands."""
-    if before is None:
-        return "", []
-    for offset, line in enumerate(text(before).split("\n")):
-        said = _COMMENT_MARKS.sub("", line).removesuffix("*/").strip().strip("*-=/ ")
-        if said:
-            return bounded(said, _MAX_DOC), [before.start_point.row + 1 + offset]
-    return "", []
+    return bounded(" ".join(without_comments(text(node)).split()), _MAX_CONSTANT)

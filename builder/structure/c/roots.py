@@ -136,8 +136,9 @@ def declared(repository: Repository) -> dict[str, tuple[str, ...]]:
     """Include folders that build files name as such, by the folder of the build file.
 
     Build files are searched for words, never run: ``-Ifolder``, and what stands in lists called
-    ``include_directories``, ``include_dirs`` and the like, with the variables of the same file. A word counts if it is a folder of the repository,
-    seen from the build file, or from the root where a variable stood before it.
+    ``include_directories``, ``include_dirs`` and the like, with the variables of the same file. A word counts
+    if it is a folder of the repository, seen from the build file, or from the root where a variable stood
+    before it.
     """
     inhabited = {folder for file in repository.files for folder in parents(file.path)}
     roots: dict[str, dict[str, None]] = {}
