@@ -100,7 +100,7 @@ PROJECTS = {
     ),
 }
 SOURCES = (".c", ".cc", ".cpp", ".cxx")
-FRAGMENTS = (".inc", ".def", ".x", ".tbl")  # included, but in no language that a name could tell
+FRAGMENTS = (".inc", ".def", ".cu", ".cuh")  # included by the others
 Pairs = set[tuple[str, str]]
 Result = TypeVar("Result")
 

@@ -15,6 +15,7 @@ READERS = {
     "C": "builder.structure.c",
     "C++": "builder.structure.c",
     "Cuda": "builder.structure.c",
+    "Go": "builder.structure.go",
     "Python": "builder.structure.python",
 }
 

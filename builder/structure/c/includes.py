@@ -85,32 +85,38 @@ class _Resolver:
         if self._every_search:
             # A header that no call names is read in all of them.
             searches = self._searches.get(path, self._every_search)
-            found = {self._first(search, path, name, is_quoted, is_next) for search in searches} - {""}
-        elif is_next:
-            return ""  # it steps over a folder, and which one is not known
-        elif _is_system(name):
-            return ""
+            found = self._searched(searches, name, is_quoted, path if is_next else "")
+        elif is_next or _is_system(name):
+            return ""  # what steps over a folder, when the folders are not known, is meant for the system
         else:
-            folder = path.rpartition("/")[0]
-            found = self._hits(self._declared_for(folder), name)
-            if not found:
-                found = self._hits(_conventional(folder, name, is_quoted), name)
+            found = self._inferred(path.rpartition("/")[0], name, is_quoted)
         if len(found) == 1:
-            return found.pop()
+            return next(iter(found))
         return None if found or is_quoted else ""
 
-    def _first(self, search: Search, path: str, name: str, is_quoted: bool, is_next: bool) -> str:
-        """Where one compiler call finds ``name``; ``""`` if not here."""
-        folders = [*(search.quote if is_quoted else ()), *search.angle]
-        hits = [hit for folder in folders if (hit := under(folder, name)) in self._paths]
-        if is_next and path in hits:
-            hits = hits[hits.index(path) + 1 :]
-        return hits[0] or "" if hits else ""
-
-    def _hits(self, folders: tuple[str, ...], name: str) -> set[str]:
-        return {hit for folder in folders if (hit := under(folder, name)) is not None and hit in self._paths}
-
     @functools.cache  # noqa: B019 - a resolver lives for one call of `link`
+    def _searched(
+        self, searches: tuple[Search, ...], name: str, is_quoted: bool, after: str
+    ) -> frozenset[str]:
+        """What the compiler calls find, each its first one, or its first one after the file ``after``."""
+        found = set()
+        for search in searches:
+            hits = self._hits((*search.quote, *search.angle) if is_quoted else search.angle, name)
+            if after in hits:
+                hits = hits[hits.index(after) + 1 :]
+            found.update(hits[:1])
+        return frozenset(found)
+
+    @functools.cache  # noqa: B019
+    def _inferred(self, folder: str, name: str, is_quoted: bool) -> frozenset[str]:
+        hits = self._hits(self._declared_for(folder), name)
+        return frozenset(hits or self._hits(_conventional(folder, name, is_quoted), name))
+
+    def _hits(self, folders: tuple[str, ...], name: str) -> list[str]:
+        hits = (under(folder, name) for folder in folders)
+        return [hit for hit in hits if hit is not None and hit in self._paths]
+
+    @functools.cache  # noqa: B019
     def _declared_for(self, folder: str) -> tuple[str, ...]:
         around = (folder, *parents(folder))
         return tuple(root for home in dict.fromkeys(around) for root in self._declared.get(home, ()))

@@ -162,7 +162,7 @@ def _begins_beside(body: Node) -> bool:
     """Whether some of a body stands on the line that opens it: the outline does not show all of that line."""
     if body.type == "preproc_arg":
         return not text(body).startswith("\\")
-    first = body.child(1)
+    first = body.child(1) if body.child_count > 1 else None
     return first is not None and first.start_point.row == body.start_point.row
 
 

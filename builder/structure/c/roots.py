@@ -50,15 +50,16 @@ def parents(path: str) -> Iterator[str]:
 
 
 def under(folder: str, name: str) -> str | None:
-    """``name`` as seen from ``folder``, without ``..``; ``None`` if that leads out of the repository."""
-    path = posixpath.normpath(posixpath.join("/", folder, "./" + name))
-    # normpath swallows what climbs above the root: count the climbs.
-    depth = len(folder.split("/")) if folder else 0
+    """``name`` as seen from ``folder``, without ``..``; ``None`` if it leads out of the repository."""
+    parts = folder.split("/") if folder else []
     for part in name.split("/"):
-        depth += 0 if part in ("", ".") else -1 if part == ".." else 1
-        if depth < 0:
-            return None
-    return path.lstrip("/")
+        if part == "..":
+            if not parts:
+                return None
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
 
 
 def compile_commands(repository: Repository) -> dict[str, tuple[Search, ...]]:
