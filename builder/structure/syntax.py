@@ -32,10 +32,15 @@ def parse(grammar: str, source: bytes) -> Node | None:
 
 def captures(grammar: str, query: str, node: Node) -> list[Node]:
     """The nodes below ``node`` that ``query`` captures, in the order of the text."""
+    found = captures_by_name(grammar, query, node)
+    return sorted((node for nodes in found.values() for node in nodes), key=lambda node: node.start_byte)
+
+
+def captures_by_name(grammar: str, query: str, node: Node) -> dict[str, list[Node]]:
+    """The nodes below ``node`` that ``query`` captures, by the names that it gives them."""
     from tree_sitter import QueryCursor
 
-    found = QueryCursor(_query(grammar, query)).captures(node)
-    return sorted((node for nodes in found.values() for node in nodes), key=lambda node: node.start_byte)
+    return QueryCursor(_query(grammar, query)).captures(node)
 
 
 def text(node: Node | None) -> str:

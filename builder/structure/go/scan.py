@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from builder.structure.comments import doc_line, one_line, with_comments
 from builder.structure.languages import Facts, Import
-from builder.structure.syntax import captures, lines, parse, text
+from builder.structure.syntax import captures, captures_by_name, lines, parse, text
 from builder.structure.types import Definition
 
 if TYPE_CHECKING:
@@ -22,26 +22,27 @@ if TYPE_CHECKING:
 
 GRAMMAR = "tree_sitter_go"
 _MAX_VALUE = 120
-_USES = """
-[(selector_expression operand: (identifier) field: (field_identifier)) (qualified_type)
- (identifier) (type_identifier) (keyed_element . (literal_element (identifier)))] @use
-"""
-# Names that a function gives to something of its own: they hide those of packages and of the package.
-_LOCALS = """
-(parameter_declaration (identifier) @name)
-(variadic_parameter_declaration name: (identifier) @name)
-(type_parameter_declaration name: (identifier) @name)
-(short_var_declaration left: (expression_list (identifier) @name))
-(range_clause left: (expression_list (identifier) @name))
-(receive_statement left: (expression_list (identifier) @name))
-(type_switch_statement alias: (expression_list (identifier) @name))
-(var_spec (identifier) @name)
-(const_spec (identifier) @name)
-(type_spec name: (type_identifier) @name)
-(type_alias name: (type_identifier) @name)
+# `own` are the names that a declaration gives to something of its own: they hide those of packages and of the
+# package. `other` are fields and what is qualified. A key may be a constant, but that is for its type to say.
+_NAMES = """
+[(identifier) (type_identifier)] @name
+(selector_expression operand: (identifier) @qualifier field: (field_identifier) @qualified)
+(qualified_type package: (package_identifier) @qualifier name: (type_identifier) @qualified @other)
+(keyed_element . (literal_element (identifier) @other))
+(parameter_declaration (identifier) @own)
+(variadic_parameter_declaration name: (identifier) @own)
+(type_parameter_declaration name: (identifier) @own)
+(short_var_declaration left: (expression_list (identifier) @own))
+(range_clause left: (expression_list (identifier) @own))
+(receive_statement left: (expression_list (identifier) @own))
+(type_switch_statement alias: (expression_list (identifier) @own))
+(var_spec (identifier) @own)
+(const_spec (identifier) @own)
+(type_spec name: (type_identifier) @own)
+(type_alias name: (type_identifier) @own)
 (method_declaration receiver: (parameter_list (parameter_declaration type: [
-  (generic_type type_arguments: (type_arguments (type_elem (type_identifier) @name)))
-  (pointer_type (generic_type type_arguments: (type_arguments (type_elem (type_identifier) @name))))])))
+  (generic_type type_arguments: (type_arguments (type_elem (type_identifier) @own)))
+  (pointer_type (generic_type type_arguments: (type_arguments (type_elem (type_identifier) @own))))])))
 """
 _TYPES = {"struct_type": "struct", "interface_type": "interface"}
 _GROUPS = ("type_declaration", "const_declaration", "var_declaration")
@@ -83,22 +84,21 @@ def _imports(declaration: Node) -> Iterator[Import]:
 
 def _uses(declaration: Node) -> Iterator[Import]:
     """Names in a declaration that are not its own, with their qualifiers."""
-    own = {text(name) for name in captures(GRAMMAR, _LOCALS, declaration)}
-    nodes = captures(GRAMMAR, _USES, declaration)
-    no_names: set[int] = set()
-    for node in nodes:
-        if node.type == "qualified_type":
-            no_names.add(node.named_children[-1].id)
-        elif node.type == "keyed_element":
-            # A field's name, or a constant: which one is for the type to say.
-            no_names.update(key.id for key in node.named_children[0].named_children)
-    for node in nodes:
-        if node.type in ("selector_expression", "qualified_type"):
-            qualifier, name = text(node.named_children[0]), text(node.named_children[-1])
-            if qualifier not in own:
-                yield Import(qualifier, name, kind="use")
-        elif node.type != "keyed_element" and node.id not in no_names and (name := text(node)) not in own:
-            yield Import("", name, kind="same-package")
+    found = captures_by_name(GRAMMAR, _NAMES, declaration)
+    own = {node.text for node in found.get("own", ())}
+    other = {node.id for node in found.get("other", ())}
+    pairs = zip(found.get("qualifier", ()), found.get("qualified", ()), strict=True)
+    for qualifier, name in dict.fromkeys((qualifier.text, name.text) for qualifier, name in pairs):
+        if qualifier not in own:
+            yield Import(_decoded(qualifier), _decoded(name), kind="use")
+    names = (node.text for node in found.get("name", ()) if node.id not in other)
+    yield from (
+        Import("", _decoded(name), kind="same-package") for name in dict.fromkeys(names) if name not in own
+    )
+
+
+def _decoded(name: bytes | None) -> str:
+    return (name or b"").decode("utf-8", "replace")
 
 
 def _definitions(declaration: Node, comment: Node | None, source: bytes) -> Iterator[Definition]:
