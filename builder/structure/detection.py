@@ -25,7 +25,9 @@ _SUFFIXES = {
     "ipynb": "Jupyter Notebook", "js": "JavaScript", "cjs": "JavaScript", "mjs": "JavaScript",
     "jsx": "JavaScript", "ts": "TypeScript", "cts": "TypeScript", "mts": "TypeScript", "tsx": "TSX",
     "go": "Go", "java": "Java", "c": "C", "h": "C", "cc": "C++", "cpp": "C++", "cxx": "C++", "hh": "C++",
-    "hpp": "C++", "hxx": "C++", "rs": "Rust", "cs": "C#", "rb": "Ruby", "rake": "Ruby", "gemspec": "Ruby",
+    "hpp": "C++", "hxx": "C++", "c++": "C++", "h++": "C++", "inl": "C++", "ipp": "C++", "tcc": "C++",
+    "tpp": "C++", "txx": "C++", "ixx": "C++", "cppm": "C++", "rs": "Rust", "cs": "C#",
+    "rb": "Ruby", "rake": "Ruby", "gemspec": "Ruby",
     "php": "PHP", "kt": "Kotlin", "kts": "Kotlin", "swift": "Swift", "scala": "Scala", "m": "Objective-C",
     "mm": "Objective-C++", "pl": "Perl", "pm": "Perl", "lua": "Lua", "r": "R", "jl": "Julia",
     "hs": "Haskell", "ex": "Elixir", "exs": "Elixir", "erl": "Erlang", "clj": "Clojure", "dart": "Dart",
@@ -40,6 +42,11 @@ _SUFFIXES = {
     "jsonl": "JSON", "ini": "INI", "cfg": "INI", "xml": "XML", "xsd": "XML", "svg": "SVG", "csv": "CSV",
     "tsv": "TSV", "po": "Gettext Catalog", "pot": "Gettext Catalog", "diff": "Diff", "patch": "Diff",
 }  # fmt: skip
+# Libraries of C++ have headers without a suffix, like the standard one, and fragments in files called `.inc`.
+_CPP_HEADER = re.compile(
+    r"(?:\s|//[^\n]*|/\*.*?\*/)*+#\s*(?:include\s*[<\"]|pragma once\b|ifndef\s+(\w+)\s+#\s*define\s+\1\b)",
+    re.DOTALL,
+)
 _NOT_CODE = {
     "Markdown", "reStructuredText", "AsciiDoc", "Text", "TeX", "BibTeX", "TOML", "YAML", "JSON", "JSON5",
     "INI", "XML", "SVG", "CSV", "TSV", "Gettext Catalog", "Diff", "Ignore List", "Git Attributes",
@@ -55,6 +62,8 @@ def detect(path: str, content: str) -> str:
     suffix = name.rpartition(".")[2].lower() if "." in name else ""
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
+    if suffix in ("", "inc") and _CPP_HEADER.match(content):
+        return "C++"
     if match := _SHEBANG.match(content[:_MAX_SHEBANG]):
         return _INTERPRETERS.get(match[1].rstrip("0123456789."), "")
     return ""

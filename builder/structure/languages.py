@@ -11,7 +11,13 @@ from builder.repository import Repository
 from builder.structure.types import Definition, Dependency
 
 # Languages whose structure is read. Adding one is a module here and its line (two names may share a module).
-READERS = {"Python": "builder.structure.python"}
+READERS = {
+    "C": "builder.structure.c",
+    "C++": "builder.structure.c",
+    "Cuda": "builder.structure.c",
+    "Go": "builder.structure.go",
+    "Python": "builder.structure.python",
+}
 
 
 @dataclass(frozen=True)

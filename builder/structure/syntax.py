@@ -39,13 +39,18 @@ def parse(grammar: str, source: bytes) -> Node:
 
 def captures(grammar: str, query: str, node: Node, end: int | None = None) -> list[Node]:
     """The nodes below ``node``, up to byte ``end``, that ``query`` captures, in the order of the text."""
+    found = captures_by_name(grammar, query, node, end)
+    return sorted((node for nodes in found.values() for node in nodes), key=lambda node: node.start_byte)
+
+
+def captures_by_name(grammar: str, query: str, node: Node, end: int | None = None) -> dict[str, list[Node]]:
+    """The nodes below ``node``, up to byte ``end``, by the names under which ``query`` captures them."""
     from tree_sitter import QueryCursor
 
     cursor = QueryCursor(_query(grammar, query))
     if end is not None:
         cursor.set_byte_range(node.start_byte, end)
-    found = cursor.captures(node)
-    return sorted((node for nodes in found.values() for node in nodes), key=lambda node: node.start_byte)
+    return cursor.captures(node)
 
 
 def text(node: Node | None) -> str:
