@@ -11,7 +11,12 @@ from builder.repository import Repository
 from builder.structure.types import Definition, Dependency
 
 # Languages whose structure is read. Adding one is a module here and its line (two names may share a module).
-READERS = {"Python": "builder.structure.python"}
+READERS = {
+    "JavaScript": "builder.structure.javascript",
+    "Python": "builder.structure.python",
+    "TSX": "builder.structure.javascript.tsx",
+    "TypeScript": "builder.structure.javascript.typescript",
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Import:
     name: str = ""  # of `from module import name`; "*" for all
     level: int = 0
     kind: str = "import"  # as in Dependency
+    form: str = ""  # how it is asked for, where that decides what is found: "require" of a conditional export
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,10 @@ _MAX_PARSE = 5_000_000  # microseconds: some broken texts are repaired in quadra
 
 
 def parse(grammar: str, source: bytes) -> Node | None:
-    """The root of the syntax tree of ``source`` by the package ``grammar``, or ``None`` beyond the bounds."""
+    """The root of the syntax tree of ``source``, or ``None`` beyond the bounds.
+
+    ``grammar`` is a package, or ``package:function`` where one package holds several grammars.
+    """
     if len(source) > MAX_BYTES:
         return None
     parser = _parser(grammar)
@@ -62,7 +65,12 @@ def folded(grammar: str, node: Node, limit: int) -> str:
         return bounded(source.decode("utf-8", "replace"), limit)
     for comment in reversed(captures(grammar, "(comment) @comment", node)):
         source = source[: comment.start_byte - node.start_byte] + source[comment.end_byte - node.start_byte :]
-    line = re.sub(r"\s*\\?\n\s*", " ", source.decode("utf-8", "replace"))
+    return one_line(source.decode("utf-8", "replace"), limit)
+
+
+def one_line(source: str, limit: int) -> str:
+    """Code that may stand on several lines, without comments, on one line, cut to ``limit`` characters."""
+    line = re.sub(r"\s*\\?\n\s*", " ", source)
     line = re.sub(r"([(\[{]) ", r"\1", line)
     return bounded(re.sub(r",? ([)\]}])", r"\1", line).strip(), limit)
 
@@ -71,7 +79,8 @@ def folded(grammar: str, node: Node, limit: int) -> str:
 def _language(grammar: str) -> Any:
     from tree_sitter import Language
 
-    return Language(importlib.import_module(grammar).language())
+    package, _, function = grammar.partition(":")
+    return Language(getattr(importlib.import_module(package), function or "language")())
 
 
 @functools.cache
