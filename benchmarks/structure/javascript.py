@@ -1,8 +1,8 @@
 """JavaScript's and TypeScript's edges beside dependency-cruiser's on real packages.
 
-Packages are fetched by npm at pinned versions and only unpacked; nothing of them is installed or run. Both sides
-read the same files, laid out as they stand in each project's repository; the oracle gets the links below
-`node_modules` that npm makes for a workspace. Needs npm and Node.
+Packages are fetched by npm at pinned versions and only unpacked; nothing of them is installed or run. Both
+sides read the same files, laid out as they stand in each project's repository; the oracle gets the links
+below `node_modules` that npm makes for a workspace. Needs npm and Node.
 
     python benchmarks/structure/javascript.py --show --only rxjs
 """
@@ -31,16 +31,17 @@ CRUISER = ("dependency-cruiser@16.10.4", "typescript@5.4.5")
 TARGET = 0.98  # of precision and of recall
 
 TANSTACK = (
-    "query-async-storage-persister query-core query-persist-client-core query-sync-storage-persister react-query "
-    "react-query-devtools react-query-persist-client"
+    "query-async-storage-persister query-core query-persist-client-core query-sync-storage-persister "
+    "react-query react-query-devtools react-query-persist-client"
 )
 LERNA = (
-    "add bootstrap changed check-working-tree child-process clean cli collect-uncommitted collect-updates command "
-    "conventional-commits create create-symlink describe-ref diff exec filter-options filter-packages "
-    "get-npm-exec-opts get-packed github-client gitlab-client global-options has-npm-version import info init "
-    "link list listable log-packed npm-conf npm-dist-tag npm-install npm-publish npm-run-script otplease output "
-    "pack-directory package package-graph prerelease-id-from-version profiler project prompt publish "
-    "pulse-till-done query-graph resolve-symlink rimraf-dir run run-lifecycle run-topologically symlink-binary "
+    "add bootstrap changed check-working-tree child-process clean cli collect-uncommitted "
+    "collect-updates command conventional-commits create create-symlink describe-ref diff exec "
+    "filter-options filter-packages get-npm-exec-opts get-packed github-client gitlab-client "
+    "global-options has-npm-version import info init link list listable log-packed npm-conf "
+    "npm-dist-tag npm-install npm-publish npm-run-script otplease output pack-directory package "
+    "package-graph prerelease-id-from-version profiler project prompt publish pulse-till-done "
+    "query-graph resolve-symlink rimraf-dir run run-lifecycle run-topologically symlink-binary "
     "symlink-dependencies timer validation-error version write-log-file"
 )
 WORKSPACE = {"package.json": {"name": "workspace", "private": True, "workspaces": ["packages/*"]}}
@@ -58,25 +59,47 @@ class Project:
     conditions: tuple[str, ...] = ()
 
 
+CUSTOM = "@tanstack/custom-condition"
 SOURCES = r"package\.json|tsconfig\.json|src/.*"  # and not what was built from them
 PROJECTS = (
-    Project("express", {"": "express@4.21.2"}, "fc43a91e7dc7affb53c6ad7123a4f35485ed3c45226ae7a3847b7738e783e008"),
-    Project("rxjs", {"": "rxjs@7.8.2"}, "2312f8ffd9726ffd7bd53ea12c5f13663d09a3dc3326f448c70b88f5ef6fac82", SOURCES),
-    Project("zod", {"": "zod@4.0.17"}, "50be4cb515207f8b4d53c3d7eb0aac2c94bb040b0c87282b5dcfb89e9164a69b", SOURCES, conditions=("@zod/source",)),
-    Project("effect", {"": "effect@3.10.0"}, "624f9620d493535bdaff102720f4425be541f94f90be0e356e93af85bdb68799", SOURCES),
+    Project(
+        "express", {"": "express@4.21.2"},
+        "fc43a91e7dc7affb53c6ad7123a4f35485ed3c45226ae7a3847b7738e783e008",
+    ),
+    Project(
+        "rxjs", {"": "rxjs@7.8.2"},
+        "2312f8ffd9726ffd7bd53ea12c5f13663d09a3dc3326f448c70b88f5ef6fac82", SOURCES,
+    ),
+    Project(
+        "zod", {"": "zod@4.0.17"},
+        "50be4cb515207f8b4d53c3d7eb0aac2c94bb040b0c87282b5dcfb89e9164a69b", SOURCES, {}, ("@zod/source",),
+    ),
+    Project(
+        "effect", {"": "effect@3.10.0"},
+        "624f9620d493535bdaff102720f4425be541f94f90be0e356e93af85bdb68799", SOURCES,
+    ),
+    Project(
+        "redux-toolkit", {"": "@reduxjs/toolkit@2.2.7"},
+        "f2517c466b50424b661a27e48039f15db7783e5822f46b5c7d39f20104ac67a9", SOURCES,
+        {"tsconfig.json": {"compilerOptions": {"paths": {
+            "@reduxjs/toolkit": ["./src/index.ts"],
+            "@reduxjs/toolkit/react": ["./src/react/index.ts"],
+            "@reduxjs/toolkit/query": ["./src/query/index.ts"],
+            "@reduxjs/toolkit/query/react": ["./src/query/react/index.ts"],
+            "@internal/*": ["./src/*"],
+        }}}},
+    ),
     Project(
         "lerna (workspace)",
-        {"packages/lerna": "lerna@4.0.0"} | {f"packages/{name}": f"@lerna/{name}@4.0.0" for name in LERNA.split()},
-        "c3187e20d44d34c5a0bc31cca97f22e196569b84e61f4513758b76d6b8e7daf8",
-        written=WORKSPACE,
+        {"packages/lerna": "lerna@4.0.0"}
+        | {f"packages/{name}": f"@lerna/{name}@4.0.0" for name in LERNA.split()},
+        "c3187e20d44d34c5a0bc31cca97f22e196569b84e61f4513758b76d6b8e7daf8", written=WORKSPACE,
     ),
     Project(
         "tanstack (workspace)",
         {f"packages/{name}": f"@tanstack/{name}@5.90.2" for name in TANSTACK.split()},
-        "2f25e086e2f751cd6426f533c50513dc80ba0b381ba57cfd6d2c665044426083",
-        SOURCES,
-        written=WORKSPACE | {"tsconfig.json": {"compilerOptions": {"customConditions": ["@tanstack/custom-condition"]}}},
-        conditions=("@tanstack/custom-condition",),
+        "2f25e086e2f751cd6426f533c50513dc80ba0b381ba57cfd6d2c665044426083", SOURCES,
+        WORKSPACE | {"tsconfig.json": {"compilerOptions": {"customConditions": [CUSTOM]}}}, (CUSTOM,),
     ),
 )  # fmt: skip
 
@@ -167,6 +190,8 @@ def cruise(project: Project, repository: Repository, folder: Path) -> set[Edge]:
             "mainFields": ["main", "module", "types"],
         },
     }  # fmt: skip
+    if (folder / "tsconfig.json").exists():
+        settings["tsConfig"] = {"fileName": "tsconfig.json"}
     (folder / ".cruise.cjs").write_text(
         f"module.exports = {json.dumps({'options': settings})}", encoding="utf-8"
     )
