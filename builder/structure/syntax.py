@@ -70,6 +70,8 @@ def folded(grammar: str, node: Node, limit: int) -> str:
 
 def one_line(source: str, limit: int) -> str:
     """Code that may stand on several lines, without comments, on one line, cut to ``limit`` characters."""
+    if "\n" not in source:
+        return bounded(source.strip(), limit)
     line = re.sub(r"\s*\\?\n\s*", " ", source)
     line = re.sub(r"([(\[{]) ", r"\1", line)
     return bounded(re.sub(r",? ([)\]}])", r"\1", line).strip(), limit)

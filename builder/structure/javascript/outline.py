@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from builder.structure.syntax import bounded, lines, one_line, text
 from builder.structure.types import Definition
@@ -38,11 +37,11 @@ _KINDS = {
 } | dict.fromkeys(_FUNCTIONS, "function") | dict.fromkeys(_METHODS, "method")  # fmt: skip
 _HOLDERS = {"class", "interface", "namespace"}  # whose members are outlined
 _SHOWN_WHOLE = {"type", "enum", "interface", "constant"}  # where short
+_DECORATED = {"class_declaration", "abstract_class_declaration", "class", "method_definition", *_FIELDS}
 _WRAPPERS = {"export_statement", "ambient_declaration", "expression_statement"}
 
 
-@dataclass(frozen=True)
-class _Item:
+class _Item(NamedTuple):
     """A statement or member: what it is, what is wrapped around it, and what stands above it."""
 
     node: Node
@@ -52,8 +51,7 @@ class _Item:
     decorators: tuple[Node, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Subject:
+class _Subject(NamedTuple):
     """What an entry is about: ``node`` has the body or value, ``item`` the whole text."""
 
     item: _Item
@@ -95,24 +93,25 @@ def _items(holder: Node, depth: int) -> Iterator[_Item]:
         elif child.type == "decorator":
             decorators.append(child)
         else:
-            yield _Item(child, child, depth, doc, tuple(decorators))
+            if child.type != "import_statement":
+                yield _Item(child, child, depth, doc, tuple(decorators))
             doc, decorators = None, []
 
 
 def _unwrapped(item: _Item) -> _Item:
     """The declaration inside `export`, `declare` and the like, with the decorators found on the way."""
-    node, decorators = item.node, list(item.decorators)
-    while True:
-        decorators += [child for child in node.named_children if child.type == "decorator"]
-        if node.type not in _WRAPPERS:
-            return replace(item, node=node, decorators=tuple(decorators))
+    node, decorators = item.node, item.decorators
+    while node.type in _WRAPPERS or node.type in _DECORATED:
+        children = node.named_children
+        decorators += tuple(child for child in children if child.type == "decorator")
+        if node.type in _DECORATED:
+            break
         inner = node.child_by_field_name("declaration") or node.child_by_field_name("value")
-        inner = inner or next(
-            (c for c in node.named_children if c.type not in ("comment", "decorator")), None
-        )
+        inner = inner or next((c for c in children if c.type not in ("comment", "decorator")), None)
         if inner is None:
-            return item
+            break
         node = inner
+    return _Item(node, item.whole, item.depth, item.doc, decorators)
 
 
 def _block(node: Node) -> Node | None:
@@ -149,7 +148,7 @@ def _declared(item: _Item, source: bytes) -> Iterator[_Subject]:
     for declarator in declarators:
         own, keyword = item, ""
         if len(declarators) > 1:
-            own = replace(item, whole=declarator, doc=item.doc if declarator is declarators[0] else None)
+            own = item._replace(whole=declarator, doc=item.doc if declarator is declarators[0] else None)
             keyword = source[item.whole.start_byte : declarators[0].start_byte].decode("utf-8", "replace")
         name, value = declarator.child_by_field_name("name"), declarator.child_by_field_name("value")
         if value is not None and (value.type in _FUNCTIONS or value.type == "class"):
@@ -183,7 +182,7 @@ def _entry(subject: _Subject, source: bytes) -> Definition:
     value = node.child_by_field_name("body") or node.child_by_field_name("value")
     end = whole.end_byte if is_short or value is None else value.start_byte
     head = source[start : min(end, start + 4 * _MAX_SIGNATURE)].decode("utf-8", "replace")
-    signature = one_line(subject.keyword + _COMMENT.sub(r"\1", head), _MAX_SIGNATURE).rstrip("; ")
+    signature = _line(subject.keyword + head).rstrip("; ")
     if subject.kind in ("constant", "type") and not is_short:
         signature = bounded(signature, _MAX_CONSTANT) + " …"
     doc, doc_lines = _jsdoc(item.doc)
@@ -197,12 +196,18 @@ def _entry(subject: _Subject, source: bytes) -> Definition:
         start_line=first,
         end_line=lines(whole)[-1],
         depth=item.depth,
-        decorators=tuple(
-            one_line(_COMMENT.sub(r"\1", text(part)), _MAX_SIGNATURE) for part in item.decorators
-        ),
+        decorators=tuple(_line(text(part)) for part in item.decorators),
         doc=doc,
         signature_lines=frozenset([*shown, *doc_lines, *(row for rows in before for row in rows)]),
     )
+
+
+def _line(source: str) -> str:
+    return one_line(_COMMENT.sub(_quoted, source) if "/" in source else source, _MAX_SIGNATURE)
+
+
+def _quoted(match: re.Match[str]) -> str:
+    return match[1] or ""
 
 
 def _head(first: int, value: Node | None, is_short: bool, whole: Node) -> range:

@@ -32,7 +32,8 @@ _TYPES = """
  (implements_clause)] @type
 """
 _CLAUSES = ("import_clause", "named_imports", "export_clause")
-_CALL = re.compile(rb"\b(?:require|import)\s*\(")
+_CALL = re.compile(rb"\b(?:require\s*\(|import\()")
+_BLOCK = re.compile(rb"(?:declare|module|namespace)\s+[\w\"'][^;=()\n]*\{")  # which may hold imports
 _ASSERTION = re.compile(rb"\b(?:as|satisfies)\s+(?:typeof\s+)?$")
 _REFERENCE = re.compile(r"///\s*<reference\s+(path|types)\s*=\s*[\"']([^\"']+)[\"']")
 _EXPORTED_REQUIRE = re.compile(rb"^\s*export\s+import\s+\w+\s*=\s*require\(\s*[\"']([^\"'\n]+)", re.MULTILINE)
@@ -48,20 +49,29 @@ def scan(grammar: str, source: bytes) -> Facts:
 
 
 def _imports(grammar: str, root: Node, source: bytes) -> Iterator[Import]:
-    calls = bool(_CALL.search(source))
+    calls = (b"require" in source or b"import(" in source) and bool(_CALL.search(source))
     functions = _Ranges(_delayed(grammar, root) if calls else ())
     types = _Ranges(captures(grammar, _TYPES, root) if calls and "typescript" in grammar else ())
-    for node in captures(grammar, _IMPORTS, root):
+    # Most files import at their top only: no need to search all of the tree.
+    is_nested = calls or root.has_error or _BLOCK.search(source)
+    for node in captures(grammar, _IMPORTS, root) if is_nested else root.children:
         if node.type == "call_expression":
             yield from _called(node, source, functions, types)
-        elif node.type != "identifier":
-            clauses = [child for child in node.named_children if child.type == "import_require_clause"]
-            if wanted := _literal((clauses or [node])[0].child_by_field_name("source")):
-                kind = "type-only" if _is_type_only(node) else "import"
-                yield Import(wanted, kind=kind, form="require" if clauses else "")
+        elif node.type in ("import_statement", "export_statement"):
+            yield from _stated(node)
     # The grammar knows `import a = require("b")`, but not with `export` before it.
     for match in _EXPORTED_REQUIRE.finditer(source):
         yield Import(match[1].decode("utf-8", "replace"), form="require")
+
+
+def _stated(node: Node) -> Iterator[Import]:
+    """`import`, `export … from` and `import a = require("…")`."""
+    form, origin = "", node.child_by_field_name("source")
+    if origin is None and node.type == "import_statement":
+        clause = next((child for child in node.named_children if child.type == "import_require_clause"), None)
+        form, origin = "require", clause.child_by_field_name("source") if clause else None
+    if wanted := _literal(origin):
+        yield Import(wanted, kind="type-only" if _is_type_only(node) else "import", form=form)
 
 
 def _called(node: Node, source: bytes, functions: _Ranges, types: _Ranges) -> Iterator[Import]:
@@ -115,14 +125,15 @@ def _references(root: Node) -> Iterator[Import]:
 
 def _literal(node: Node | None) -> str:
     """The value of a string without escapes or substitutions, else ``""``."""
-    if node is None or node.type not in ("string", "template_string"):
-        return ""
-    parts = node.named_children
-    return text(parts[0]) if len(parts) == 1 and parts[0].type == "string_fragment" else ""
+    written = text(node) if node is not None and node.type in ("string", "template_string") else ""
+    is_plain = len(written) > 2 and written[0] == written[-1] and "\\" not in written
+    return written[1:-1] if is_plain and not (written[0] == "`" and "${" in written) else ""
 
 
 def _is_type_only(node: Node) -> bool:
     """Whether all that a statement imports are types: by `type` before the clause or before each name."""
+    if b"type" not in (node.text or b""):
+        return False
     # `export type * from` is newer than the grammar, which takes its "type" for an error.
     if any(
         child.type == "type" or (child.type == "ERROR" and text(child) == "type") for child in node.children
