@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2_000_000  # a larger file is not parsed
 _MAX_PARSE = 5_000_000  # microseconds: some broken texts are repaired in quadratic time
+_MAX_SEARCH = 1_000_000  # and some wide trees searched in it; past this a search ends with what it has
 
 
 def parse(grammar: str, source: bytes) -> Node | None:
@@ -35,9 +36,7 @@ def parse(grammar: str, source: bytes) -> Node | None:
 
 def captures(grammar: str, query: str, node: Node) -> list[Node]:
     """The nodes below ``node`` that ``query`` captures, in the order of the text."""
-    from tree_sitter import QueryCursor
-
-    found = QueryCursor(_query(grammar, query)).captures(node)
+    found = _cursor(grammar, query).captures(node)
     return sorted((node for nodes in found.values() for node in nodes), key=lambda node: node.start_byte)
 
 
@@ -65,16 +64,19 @@ def folded(grammar: str, node: Node, limit: int) -> str:
         return bounded(source.decode("utf-8", "replace"), limit)
     for comment in reversed(captures(grammar, "(comment) @comment", node)):
         source = source[: comment.start_byte - node.start_byte] + source[comment.end_byte - node.start_byte :]
-    return one_line(source.decode("utf-8", "replace"), limit)
+    return one_line(source, limit)
 
 
-def one_line(source: str, limit: int) -> str:
-    """Code that may stand on several lines, without comments, on one line, cut to ``limit`` characters."""
-    if "\n" not in source:
-        return bounded(source.strip(), limit)
-    line = re.sub(r"\s*\\?\n\s*", " ", source)
-    line = re.sub(r"([(\[{]) ", r"\1", line)
-    return bounded(re.sub(r",? ([)\]}])", r"\1", line).strip(), limit)
+def one_line(source: bytes, limit: int) -> str:
+    """Text without comments on one line, cut to ``limit`` characters."""
+    line = source.decode("utf-8", "replace").strip()
+    if "\n" in line:
+        # Not by an expression for the space around a newline: those take quadratic time on long runs of it.
+        parts = (part.strip().removesuffix("\\").rstrip() for part in line.split("\n"))
+        line = " ".join(part for part in parts if part)
+        line = re.sub(r"([(\[{]) ", r"\1", line)
+        line = re.sub(r",? ([)\]}])", r"\1", line)
+    return bounded(line, limit)
 
 
 @functools.cache
@@ -89,16 +91,19 @@ def _language(grammar: str) -> Any:
 def _parser(grammar: str) -> Any:
     from tree_sitter import Parser
 
-    parser = Parser(_language(grammar))
-    with warnings.catch_warnings():
-        # Deprecated for `progress_callback`, which ends in a segmentation fault on 0.25.2.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        setattr(parser, "timeout_micros", _MAX_PARSE)  # noqa: B010 - declared read-only
-    return parser
+    return _bounded(Parser(_language(grammar)), _MAX_PARSE)
 
 
 @functools.cache
-def _query(grammar: str, query: str) -> Any:
-    from tree_sitter import Query
+def _cursor(grammar: str, query: str) -> Any:
+    from tree_sitter import Query, QueryCursor
 
-    return Query(_language(grammar), query)
+    return _bounded(QueryCursor(Query(_language(grammar), query)), _MAX_SEARCH)
+
+
+def _bounded(worker: Any, microseconds: int) -> Any:
+    with warnings.catch_warnings():
+        # Deprecated for `progress_callback`, which ends in a segmentation fault on 0.25.2.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        worker.timeout_micros = microseconds
+    return worker

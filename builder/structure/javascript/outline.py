@@ -22,7 +22,7 @@ _MAX_CONSTANT = 120
 _MAX_DOC = 200
 _CONSTANT = re.compile(r"_*[A-Z][A-Z0-9_]*")
 _COMMENT = re.compile(
-    r"(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|//[^\n]*|/\*(?:[\s\S]*?\*/|[\s\S]*)"
+    rb"(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|//[^\n]*|/\*(?:[\s\S]*?\*/|[\s\S]*)"
 )
 _FUNCTIONS = {
     "function_declaration", "generator_function_declaration", "function_signature", "function_expression",
@@ -58,7 +58,7 @@ class _Subject(NamedTuple):
     kind: str
     name: str
     node: Node
-    keyword: str = ""  # `const` and the like, where several declarations share it
+    keyword: bytes = b""  # `const` and the like, where several declarations share it
 
 
 def outline(root: Node, source: bytes) -> Iterator[Definition]:
@@ -146,10 +146,10 @@ def _declared(item: _Item, source: bytes) -> Iterator[_Subject]:
     is_public = item.whole.type in ("export_statement", "ambient_declaration")
     declarators = [child for child in item.node.named_children if child.type == "variable_declarator"]
     for declarator in declarators:
-        own, keyword = item, ""
+        own, keyword = item, b""
         if len(declarators) > 1:
             own = item._replace(whole=declarator, doc=item.doc if declarator is declarators[0] else None)
-            keyword = source[item.whole.start_byte : declarators[0].start_byte].decode("utf-8", "replace")
+            keyword = source[item.whole.start_byte : declarators[0].start_byte]
         name, value = declarator.child_by_field_name("name"), declarator.child_by_field_name("value")
         if value is not None and (value.type in _FUNCTIONS or value.type == "class"):
             yield _Subject(own, _KINDS[value.type], text(name), value, keyword)
@@ -181,7 +181,7 @@ def _entry(subject: _Subject, source: bytes) -> Definition:
     is_short = is_short and whole.end_byte - start <= _MAX_CONSTANT
     value = node.child_by_field_name("body") or node.child_by_field_name("value")
     end = whole.end_byte if is_short or value is None else value.start_byte
-    head = source[start : min(end, start + 4 * _MAX_SIGNATURE)].decode("utf-8", "replace")
+    head = source[start : min(end, start + 4 * _MAX_SIGNATURE)]
     signature = _line(subject.keyword + head).rstrip("; ")
     if subject.kind in ("constant", "type") and not is_short:
         signature = bounded(signature, _MAX_CONSTANT) + " …"
@@ -196,18 +196,18 @@ def _entry(subject: _Subject, source: bytes) -> Definition:
         start_line=first,
         end_line=lines(whole)[-1],
         depth=item.depth,
-        decorators=tuple(_line(text(part)) for part in item.decorators),
+        decorators=tuple(_line(part.text or b"") for part in item.decorators),
         doc=doc,
         signature_lines=frozenset([*shown, *doc_lines, *(row for rows in before for row in rows)]),
     )
 
 
-def _line(source: str) -> str:
-    return one_line(_COMMENT.sub(_quoted, source) if "/" in source else source, _MAX_SIGNATURE)
+def _line(source: bytes) -> str:
+    return one_line(_COMMENT.sub(_quoted, source) if b"/" in source else source, _MAX_SIGNATURE)
 
 
-def _quoted(match: re.Match[str]) -> str:
-    return match[1] or ""
+def _quoted(match: re.Match[bytes]) -> bytes:
+    return match[1] or b""
 
 
 def _head(first: int, value: Node | None, is_short: bool, whole: Node) -> range:

@@ -149,9 +149,10 @@ def _match(table: dict[str, Any], key: str) -> tuple[Any, str]:
         fits = (
             star and key.startswith(before) and key.endswith(after) and len(key) >= len(before) + len(after)
         )
-        if fits and key != before and len(before) > len(best.partition("*")[0]):
+        is_better = (len(before), len(pattern)) > (len(best.partition("*")[0]), len(best))
+        if fits and key != before and is_better:
             best, held = pattern, key[len(before) : len(key) - len(after)]
-    value = table.get(best)
+    value = table.get(best) if best else None
     return (f"{value}*" if isinstance(value, str) and best.endswith("/") else value), held
 
 

@@ -32,11 +32,13 @@ _TYPES = """
  (implements_clause)] @type
 """
 _CLAUSES = ("import_clause", "named_imports", "export_clause")
-_CALL = re.compile(rb"\b(?:require\s*\(|import\()")
-_BLOCK = re.compile(rb"(?:declare|module|namespace)\s+[\w\"'][^;=()\n]*\{")  # which may hold imports
+_CALL = re.compile(rb"(?:require|import)\s*\(")
+_BLOCK = re.compile(rb"(?:declare|module|namespace)\s+[\w\"'][^;=()\n]{0,200}\{")  # which may hold imports
 _ASSERTION = re.compile(rb"\b(?:as|satisfies)\s+(?:typeof\s+)?$")
 _REFERENCE = re.compile(r"///\s*<reference\s+(path|types)\s*=\s*[\"']([^\"']+)[\"']")
-_EXPORTED_REQUIRE = re.compile(rb"^\s*export\s+import\s+\w+\s*=\s*require\(\s*[\"']([^\"'\n]+)", re.MULTILINE)
+_EXPORTED_REQUIRE = re.compile(
+    rb"^[ \t]*export\s+import\s+\w+\s*=\s*require\(\s*[\"']([^\"'\n]+)", re.MULTILINE
+)
 
 
 def scan(grammar: str, source: bytes) -> Facts:
@@ -49,7 +51,7 @@ def scan(grammar: str, source: bytes) -> Facts:
 
 
 def _imports(grammar: str, root: Node, source: bytes) -> Iterator[Import]:
-    calls = (b"require" in source or b"import(" in source) and bool(_CALL.search(source))
+    calls = bool(_CALL.search(source))
     functions = _Ranges(_delayed(grammar, root) if calls else ())
     types = _Ranges(captures(grammar, _TYPES, root) if calls and "typescript" in grammar else ())
     # Most files import at their top only: no need to search all of the tree.
