@@ -46,17 +46,26 @@ def scan(grammar: str, source: bytes) -> Facts:
     root = parse(grammar, source)
     if root is None:
         return Facts()
-    imports = [*_references(root), *_imports(grammar, root, source)]
-    return Facts(tuple(imports), tuple(outline(root, source)), frozenset(_header(root)))
+    children = root.children
+    required = [_requires(child) for child in children]
+    called = [call for calls in required for call in calls]
+    imports = [*_references(children), *_imports(grammar, root, children, called, source)]
+    return Facts(tuple(imports), tuple(outline(root, source)), frozenset(_header(children, required)))
 
 
-def _imports(grammar: str, root: Node, source: bytes) -> Iterator[Import]:
-    calls = bool(_CALL.search(source))
-    functions = _Ranges(_delayed(grammar, root) if calls else ())
-    types = _Ranges(captures(grammar, _TYPES, root) if calls and "typescript" in grammar else ())
+def _imports(
+    grammar: str, root: Node, children: list[Node], called: list[Node], source: bytes
+) -> Iterator[Import]:
+    """``called`` are the calls of `require` in declarations at the top of the file."""
+    functions = types = _Ranges(())
+    nodes = [*children, *called]
     # Most files import at their top only: no need to search all of the tree.
-    is_nested = calls or root.has_error or _BLOCK.search(source)
-    for node in captures(grammar, _IMPORTS, root) if is_nested else root.children:
+    num_calls = len(_CALL.findall(source))
+    if num_calls > len(called) or root.has_error or _BLOCK.search(source):
+        nodes = captures(grammar, _IMPORTS, root)
+        functions = _Ranges(_delayed(grammar, root) if num_calls else ())
+        types = _Ranges(captures(grammar, _TYPES, root) if num_calls and "typescript" in grammar else ())
+    for node in nodes:
         if node.type == "call_expression":
             yield from _called(node, source, functions, types)
         elif node.type in ("import_statement", "export_statement"):
@@ -112,9 +121,9 @@ def _delayed(grammar: str, root: Node) -> list[Node]:
     return [node for node in captures(grammar, _FUNCTIONS, root) if node.id not in called]
 
 
-def _references(root: Node) -> Iterator[Import]:
+def _references(children: list[Node]) -> Iterator[Import]:
     """`/// <reference path="…" />`, which counts above the first statement only."""
-    for child in root.children:
+    for child in children:
         if child.type != "comment":
             return
         if match := _REFERENCE.match(text(child)):
@@ -149,16 +158,16 @@ def _is_type_only(node: Node) -> bool:
     return bool(names) and all(name.children[0].type == "type" for name in names if name.children)
 
 
-def _header(root: Node) -> Iterator[int]:
+def _header(children: list[Node], required: list[list[Node]]) -> Iterator[int]:
     """The lines of leading comments, directives such as "use strict", and imports."""
-    children = root.children
     leading = 0
     while leading < len(children) and children[leading].type in ("comment", "hash_bang_line"):
         leading += 1
     if 0 < leading < len(children) and is_documented(children[leading], children[leading - 1]):
         leading -= 1
     for number, child in enumerate(children):
-        if number < leading or child.type == "import_statement" or _is_directive(child) or _requires(child):
+        is_import = child.type == "import_statement" or required[number]
+        if number < leading or is_import or _is_directive(child):
             yield from lines(child)
 
 
@@ -166,18 +175,19 @@ def _is_directive(node: Node) -> bool:
     return node.type == "expression_statement" and [child.type for child in node.named_children] == ["string"]
 
 
-def _requires(node: Node) -> bool:
-    """Whether a statement is `const a = require("…")`, of whatever is taken from it."""
+def _requires(node: Node) -> list[Node]:
+    """The calls in `const a = require("…"), b = require("…").c`; none where anything else is declared."""
     if node.type not in ("lexical_declaration", "variable_declaration"):
-        return False
+        return []
     declared = [child for child in node.named_children if child.type == "variable_declarator"]
-    return bool(declared) and all(_is_require(child.child_by_field_name("value")) for child in declared)
+    calls = [_call_of_require(child.child_by_field_name("value")) for child in declared]
+    return [call for call in calls if call] if all(calls) else []
 
 
-def _is_require(value: Node | None) -> bool:
+def _call_of_require(value: Node | None) -> Node | None:
     while value is not None and value.type in ("call_expression", "member_expression", "await_expression"):
         callee = value.child_by_field_name("function") or value.child_by_field_name("object")
-        if callee is not None and callee.type == "identifier" and text(callee) == "require":
-            return value.type == "call_expression"
+        if callee is not None and callee.type == "identifier":
+            return value if value.type == "call_expression" and text(callee) == "require" else None
         value = callee
-    return False
+    return None
