@@ -34,6 +34,7 @@ _TYPES = """
 _CLAUSES = ("import_clause", "named_imports", "export_clause")
 _CALL = re.compile(rb"(?:require|import)\s*\(")
 _BLOCK = re.compile(rb"(?:declare|module|namespace)\s+[\w\"'][^;=()\n]{0,200}\{")  # which may hold imports
+_FUNCTION = re.compile(rb"\{|=>")  # without one of these there is no body
 _ASSERTION = re.compile(rb"\b(?:as|satisfies)\s+(?:typeof\s+)?$")
 _REFERENCE = re.compile(r"///\s*<reference\s+(path|types)\s*=\s*[\"']([^\"']+)[\"']")
 _EXPORTED_REQUIRE = re.compile(
@@ -63,7 +64,8 @@ def _imports(
     num_calls = len(_CALL.findall(source))
     if num_calls > len(called) or root.has_error or _BLOCK.search(source):
         nodes = captures(grammar, _IMPORTS, root)
-        functions = _Ranges(_delayed(grammar, root) if num_calls else ())
+        if any(_may_wait(node, children, source) for node in nodes if node.type == "call_expression"):
+            functions = _Ranges(_delayed(grammar, root))
         types = _Ranges(captures(grammar, _TYPES, root) if num_calls and "typescript" in grammar else ())
     for node in nodes:
         if node.type == "call_expression":
@@ -113,6 +115,12 @@ class _Ranges:
     def __contains__(self, node: Node) -> bool:
         place = bisect.bisect_right(self._starts, node.start_byte) - 1
         return place >= 0 and node.start_byte < self._ends[place]
+
+
+def _may_wait(call: Node, children: list[Node], source: bytes) -> bool:
+    """Whether a function may stand around a call: cheaper than to look for all functions."""
+    place = bisect.bisect_right(children, call.start_byte, key=lambda child: child.start_byte) - 1
+    return bool(_FUNCTION.search(source, children[max(0, place)].start_byte, call.start_byte))
 
 
 def _delayed(grammar: str, root: Node) -> list[Node]:
