@@ -16,7 +16,10 @@ READERS = {
     "C++": "builder.structure.c",
     "Cuda": "builder.structure.c",
     "Go": "builder.structure.go",
+    "JavaScript": "builder.structure.javascript",
     "Python": "builder.structure.python",
+    "TSX": "builder.structure.javascript.tsx",
+    "TypeScript": "builder.structure.javascript.typescript",
 }
 
 
@@ -28,6 +31,7 @@ class Import:
     name: str = ""  # of `from module import name`; "*" for all
     level: int = 0
     kind: str = "import"  # as in Dependency
+    form: str = ""  # how it is asked for, where that decides what is found: "require" of a conditional export
 
 
 @dataclass(frozen=True)

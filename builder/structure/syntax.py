@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2_000_000  # a larger file is not parsed
 _MAX_PARSE = 5_000_000  # microseconds: some broken texts are repaired in quadratic time
+_MAX_SEARCH = 1_000_000  # and some wide trees searched in it; past this a search ends with what it has
 
 
 class Unparsed(Exception):
@@ -23,9 +24,10 @@ class Unparsed(Exception):
 
 
 def parse(grammar: str, source: bytes) -> Node:
-    """The root of the syntax tree of ``source`` by the package ``grammar``.
+    """The root of the syntax tree of ``source``.
 
-    Raises :class:`Unparsed` past the bounds.
+    ``grammar`` is a package, or ``package:function`` where one package holds several grammars. Raises
+    :class:`Unparsed` past the bounds.
     """
     if len(source) > MAX_BYTES:
         raise Unparsed(f"larger than {MAX_BYTES} bytes")
@@ -45,11 +47,8 @@ def captures(grammar: str, query: str, node: Node, end: int | None = None) -> li
 
 def captures_by_name(grammar: str, query: str, node: Node, end: int | None = None) -> dict[str, list[Node]]:
     """The nodes below ``node``, up to byte ``end``, by the names under which ``query`` captures them."""
-    from tree_sitter import QueryCursor
-
-    cursor = QueryCursor(_query(grammar, query))
-    if end is not None:
-        cursor.set_byte_range(node.start_byte, end)
+    cursor = _cursor(grammar, query)
+    cursor.set_byte_range(node.start_byte, node.end_byte if end is None else end)
     return cursor.captures(node)
 
 
@@ -96,23 +95,27 @@ def one_line(source: bytes, limit: int) -> str:
 def _language(grammar: str) -> Any:
     from tree_sitter import Language
 
-    return Language(importlib.import_module(grammar).language())
+    package, _, function = grammar.partition(":")
+    return Language(getattr(importlib.import_module(package), function or "language")())
 
 
 @functools.cache
 def _parser(grammar: str) -> Any:
     from tree_sitter import Parser
 
-    parser = Parser(_language(grammar))
-    with warnings.catch_warnings():
-        # Deprecated for `progress_callback`, which ends in a segmentation fault on 0.25.2.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        setattr(parser, "timeout_micros", _MAX_PARSE)  # noqa: B010 - declared read-only
-    return parser
+    return _bounded(Parser(_language(grammar)), _MAX_PARSE)
 
 
 @functools.cache
-def _query(grammar: str, query: str) -> Any:
-    from tree_sitter import Query
+def _cursor(grammar: str, query: str) -> Any:
+    from tree_sitter import Query, QueryCursor
 
-    return Query(_language(grammar), query)
+    return _bounded(QueryCursor(Query(_language(grammar), query)), _MAX_SEARCH)
+
+
+def _bounded(worker: Any, microseconds: int) -> Any:
+    with warnings.catch_warnings():
+        # Deprecated for `progress_callback`, which ends in a segmentation fault on 0.25.2.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        worker.timeout_micros = microseconds
+    return worker
