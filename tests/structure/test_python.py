@@ -81,18 +81,24 @@ def test_kinds_and_the_strongest_one_counts():
             from pkg.sub import c
         elif t.TYPE_CHECKING:
             import pkg.sub
+        if not TYPE_CHECKING:
+            import pkg.o
+        else:
+            import pkg.p
         def f():
             if x:
                 from pkg import a, b
             import pkg.n
         import pkg.n
     """
-    files = PACKAGE | {"pkg/m.py": code, "pkg/n.py": ""}
+    files = PACKAGE | {"pkg/m.py": code, "pkg/n.py": "", "pkg/o.py": "", "pkg/p.py": ""}
     found = {edge.target: edge.kind for edge in analyze(repository(files)).dependencies}
     assert found == {
         "pkg/a.py": "lazy",
         "pkg/b.py": "lazy",
         "pkg/n.py": "import",
+        "pkg/o.py": "import",
+        "pkg/p.py": "type-only",
         "pkg/sub/c.py": "type-only",
         "pkg/sub/__init__.py": "import",
     }

@@ -21,7 +21,7 @@ _BLOCKS = {
     "except_group_clause", "finally_clause", "with_statement", "for_statement", "while_statement",
     "match_statement", "case_clause", "ERROR",
 }  # fmt: skip
-_TYPE_CHECKING = re.compile(rb"(?:\w+\.)?TYPE_CHECKING")
+_TYPE_CHECKING = re.compile(rb"(?P<negated>not\s+)?(?:\w+\.)?TYPE_CHECKING")
 _SCRIPT = re.compile(rb"^if\s+__name__\s*==\s*[\"']__main__[\"']", re.MULTILINE)
 _BETWEEN_NAMES = re.compile(r"#.*|[\s\\]+")
 _CALLS = "(call function: [(identifier) (attribute)] arguments: (argument_list (string))) @call"
@@ -84,11 +84,12 @@ def _inside(kind: str, scope: _Scope) -> _Scope:
 
 def _statements(node: Node, scope: _Scope) -> list[tuple[Node, _Scope]]:
     condition = node.child_by_field_name("condition") if node.type == "if_statement" else None
-    if condition is None or not _TYPE_CHECKING.fullmatch(condition.text or b""):
+    match = _TYPE_CHECKING.fullmatch(condition.text or b"") if condition else None
+    if match is None:
         return [(child, scope) for child in node.named_children]
-    guarded = node.child_by_field_name("consequence")
+    guarded = "else_clause" if match["negated"] else "block"
     typed = replace(scope, kind="type-only")
-    return [(child, typed if child == guarded else scope) for child in node.named_children]
+    return [(child, typed if child.type == guarded else scope) for child in node.named_children]
 
 
 def _leading_comments(root: Node) -> Iterator[int]:
