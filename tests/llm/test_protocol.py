@@ -30,7 +30,7 @@ async def ask(app, method, path, **options):
 def test_info_and_models_describe_the_model(call, valid):
     info = call("GET", "/info").json()
     valid("Info", info)
-    assert (info["model_id"], info["model_sha"], info["max_total_tokens"]) == ("tiny", "abc", 1024)
+    assert (info["model_id"], info["model_sha"], info["max_total_tokens"]) == ("tiny", "abc", 4096)
     assert call("GET", "/health").status_code == 200
     (model,) = call("GET", "/v1/models").json()["data"]
     valid("ModelInfo", model)
@@ -103,8 +103,8 @@ def test_chat_applies_the_template_and_counts(call, valid, bytes_tokenizer):
         ("/generate", {"inputs": "a", "parameters": {"top_p": 2.0}}, "`top_p` must be"),
         ("/generate", {"inputs": "a", "parameters": {"best_of": 2}}, "`best_of` is not supported"),
         ("/generate", {"inputs": "a", "parameters": {"stop": ["a"] * 5}}, "up to 4 stop sequences. Given: 5"),
-        ("/generate", {"inputs": "zq" * 2000}, "`inputs` must have less than 1023 tokens"),
-        ("/generate", {"inputs": "a", "parameters": {"max_new_tokens": 1024}}, "must be <= 1024"),
+        ("/generate", {"inputs": "zq" * 5000}, "`inputs` must have less than 4095 tokens"),
+        ("/generate", {"inputs": "a", "parameters": {"max_new_tokens": 4096}}, "must be <= 4096"),
         ("/generate", {"inputs": "a", "stream": True}, "does not stream"),
         ("/v1/chat/completions", {"messages": MESSAGES, "stream": True}, "does not stream"),
         ("/v1/chat/completions", {"messages": []}, "`messages` cannot be empty"),
