@@ -135,11 +135,12 @@ def test_outline_of_typescript():
     assert thing.decorators == ("@Decorated({ of: 'things' })",)
     assert method.decorators == ("@bound()",)
     assert (thing.doc, method.doc, entries["width"].doc) == ("A thing.", "Do.", "")
-    assert (thing.start_line, thing.end_line) == (10, 31)
+    assert (thing.start_line, thing.end_line) == (9, 31)
     assert thing.signature_lines == {10, 14, 15}
     assert method.signature_lines == {17, 18, 19, 20, 21, 22}
     assert value.signature_lines == set()  # its line also holds the body
     assert entries["Shape"].signature_lines == {33}
+    assert entries["Table"].signature_lines == {40}
 
 
 def test_outline_of_older_javascript():

@@ -206,6 +206,8 @@ def test_imports_of_the_package_around():
         {"workspaces": ["**/" * 200 + "x", "*" * 5000, "{a,b}{", "[", "!"]},
         {"workspaces": 1, "exports": [[["./a.js"]]], "imports": [], "name": {}, "dependencies": {"x": 1}},
         {"exports": {".": {"import": {"import": {"import": None}}}}, "name": "x"},
+        '{"name": "x", "exports": ' + "[" * 900 + "]" * 900 + "}",
+        '{"name": "x", "exports": ' + '{"default": ' * 900 + "1" + "}" * 901,
         "[" * 100_000,
         '{"a": ' * 50_000,
         '"\\"' * 100_000,
@@ -215,6 +217,8 @@ def test_imports_of_the_package_around():
 )
 def test_hostile_settings_are_survived(settings):
     code = "import 'x'; import 'x/y'; import '#z'; import './b'"
-    files = {"package.json": settings, "tsconfig.json": settings, "a.ts": code, "b.ts": ""}
+    names = ("package.json", "tsconfig.json", "lerna.json", "pnpm-workspace.yaml")
+    files = dict.fromkeys(names, settings) | {"a.ts": code, "b.ts": ""}
+    files |= {"x/package.json": settings, "x/a.ts": code, "x/b.ts": ""}
     deep = {"/".join(["d"] * 500) + "/package.json": {"name": "x"}}
     assert targets(files | deep, "a.ts") == {"b.ts"}

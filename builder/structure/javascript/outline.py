@@ -38,6 +38,7 @@ _KINDS = {
 _HOLDERS = {"class", "interface", "namespace"}  # whose members are outlined
 _SHOWN_WHOLE = {"type", "enum", "interface", "constant"}  # where short
 _DECORATED = {"class_declaration", "abstract_class_declaration", "class", "method_definition", *_FIELDS}
+_BRACKETED = ("_block", "_body", "array", "object", "object_type")  # whose first line may be a bracket only
 _WRAPPERS = {"export_statement", "ambient_declaration", "expression_statement"}
 
 
@@ -188,7 +189,8 @@ def _entry(subject: _Subject, source: bytes) -> Definition:
     doc, doc_lines = _jsdoc(item.doc)
     before = [lines(part) for part in item.decorators]
     shown = _head(whole.start_point.row + 1, value, is_short, whole)
-    first = min([whole.start_point.row + 1, *doc_lines, *(rows[0] for rows in before)])
+    above = [lines(item.doc)[0]] if item.doc and doc_lines else []
+    first = min([whole.start_point.row + 1, *above, *(rows[0] for rows in before)])
     return Definition(
         kind=subject.kind,
         name=subject.name,
@@ -215,7 +217,7 @@ def _head(first: int, value: Node | None, is_short: bool, whole: Node) -> range:
     if is_short or value is None:
         return lines(whole)
     row = value.start_point.row + 1
-    if not value.type.endswith(("_block", "_body")):
+    if not value.type.endswith(_BRACKETED):
         return range(first, row)
     holds_more = value.named_child_count > 0 and value.named_children[0].start_point.row < row
     return range(first, row + (not holds_more))

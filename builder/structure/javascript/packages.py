@@ -11,7 +11,9 @@ import yaml
 
 from builder.structure.javascript.files import Files, join, normalised, parents
 
-_MAX_NESTING = 16  # of conditions
+_MAX_NESTING = 16  # of conditions and alternatives
+_MAX_YAML = 20_000  # characters: the parser is slow
+_PNPM = "pnpm-workspace.yaml"
 _DEPENDENCIES = ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies")
 _LINKED = ("file:", "link:", "portal:")
 # Conditions for other platforms: no stand-in for what the importer would get.
@@ -26,7 +28,7 @@ class Packages:
         self._files = files
         names = [path for path in files.paths if path.rpartition("/")[2] == "package.json"]
         self.manifests = {path.rpartition("/")[0]: files.json(path) for path in sorted(names)}
-        self._pnpm = {path.rpartition("/")[0] for path in files.paths if path.endswith("pnpm-workspace.yaml")}
+        self._pnpm = {folder for folder in files.folders if join(folder, _PNPM) in files.paths}
         self._workspaces = {
             folder: members
             for folder in sorted({*self.manifests, *self._pnpm})
@@ -123,8 +125,9 @@ class Packages:
         declared = self.manifests.get(root, {}).get("workspaces")
         yield from _strings(declared.get("packages") if isinstance(declared, dict) else declared)
         yield from _strings(self._files.json(join(root, "lerna.json")).get("packages"))
+        written = self._files.text(join(root, _PNPM))
         try:
-            pnpm = yaml.safe_load(self._files.text(join(root, "pnpm-workspace.yaml")))
+            pnpm = yaml.safe_load(written) if len(written) <= _MAX_YAML else None
         except (yaml.YAMLError, RecursionError, ValueError):
             return
         yield from _strings(pnpm.get("packages") if isinstance(pnpm, dict) else None)
@@ -160,10 +163,12 @@ def _chosen(value: Any, conditions: tuple[str, ...] | None, depth: int = 0) -> I
     """The targets under these conditions; under ``None`` those of all but other platforms."""
     if isinstance(value, str):
         yield value
+    elif depth == _MAX_NESTING:
+        return
     elif isinstance(value, list):
         for item in value:
             yield from _chosen(item, conditions, depth + 1)
-    elif isinstance(value, dict) and depth < _MAX_NESTING:
+    elif isinstance(value, dict):
         for condition, item in value.items():
             if condition not in _PLATFORMS if conditions is None else condition in conditions:
                 yield from _chosen(item, conditions, depth + 1)

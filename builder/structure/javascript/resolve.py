@@ -47,7 +47,8 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
             if target is None:
                 unresolved.add((path, wanted.module))
             elif target == _OUTSIDE:
-                external.add(_package(wanted.module.removeprefix("node:"))[0])
+                name = wanted.module.removeprefix("node:")
+                external.add(name if _SCHEME.match(name) else _package(name)[0])
             elif target != path:
                 edge = (path, target)
                 kinds[edge] = min(kinds.get(edge, wanted.kind), wanted.kind, key=_STRENGTH.index)
