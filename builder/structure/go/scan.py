@@ -87,7 +87,7 @@ def _uses(declaration: Node) -> Iterator[Import]:
     found = captures_by_name(GRAMMAR, _NAMES, declaration)
     own = {node.text for node in found.get("own", ())}
     other = {node.id for node in found.get("other", ())}
-    pairs = zip(found.get("qualifier", ()), found.get("qualified", ()), strict=True)
+    pairs = zip(found.get("qualifier", ()), found.get("qualified", ()), strict=False)
     for qualifier, name in dict.fromkeys((qualifier.text, name.text) for qualifier, name in pairs):
         if qualifier not in own:
             yield Import(_decoded(qualifier), _decoded(name), kind="use")
