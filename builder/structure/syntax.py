@@ -37,7 +37,7 @@ def captures(grammar: str, query: str, node: Node) -> list[Node]:
 
 
 def captures_by_name(grammar: str, query: str, node: Node) -> dict[str, list[Node]]:
-    """The nodes below ``node`` that ``query`` captures, by the names that it gives them."""
+    """The nodes below ``node`` that ``query`` captures, by the names that it gives them, in no order."""
     from tree_sitter import QueryCursor
 
     return QueryCursor(_query(grammar, query)).captures(node)
