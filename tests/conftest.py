@@ -14,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import aiohttp
+import hypothesis
 import pytest
 from aiohttp import web
 
@@ -22,6 +23,10 @@ from builder.repository import Repository, SourceFile
 from builder.search import ids_bytes
 from builder.structure import Blueprint, Definition, Dependency
 from builder.trajectory import Document, context_ranges, encode, take
+
+# Machines are shared: an example may take long without being wrong.
+hypothesis.settings.register_profile("shared", deadline=None)
+hypothesis.settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,8 @@ def as_dot(blueprint: Blueprint) -> str:
     connected = {path for edge in blueprint.dependencies for path in (edge.source, edge.target)}
     lines += [f"  {_quoted(path)};" for path in sorted(connected)]
     for edge in blueprint.dependencies:
-        style = "" if edge.kind == "import" else f" [style=dashed, label={_quoted(edge.kind)}]"
+        dashed = "style=dashed, " if edge.kind in ("type-only", "lazy") else ""
+        style = "" if edge.kind == "import" else f" [{dashed}label={_quoted(edge.kind)}]"
         lines.append(f"  {_quoted(edge.source)} -> {_quoted(edge.target)}{style};")
     return "\n".join([*lines, "}"])
 

@@ -28,7 +28,7 @@ class Definition:
     line): what stands on them is known to a reader of the outline, everything else is body.
     """
 
-    kind: str  # class | function | method | constant | interface | type | enum | namespace
+    kind: str  # class | function | method | constant, and what else a language has: struct, enum, macro, …
     name: str
     signature: str
     start_line: int

@@ -35,6 +35,7 @@ PROJECT = {
     "src/core/detail/deep.h": "",
     "src/main.c": "",
     "config.h": "",
+    "net/socket.h": "",
 }
 
 
@@ -49,6 +50,8 @@ PROJECT = {
         ("src/core/a.c", '#include "proj/api.h"', "include/proj/api.h"),
         ("tests/a.cpp", '#include "core/util.h"', "src/core/util.h"),
         ("src/core/a.c", '#include "config.h"', "config.h"),
+        ("src/core/a.c", '#include "net/socket.h"', "net/socket.h"),
+        ("src/core/a.c", "#include <net/socket.h>", None),
         ("src/core/a.c", '#ifdef X\n#if Y\n#else\n#include "util.h"\n#endif\n#endif', "src/core/util.h"),
         ("src/core/a.c", '#if 0\n#else\n#include "util.h"\n#endif', "src/core/util.h"),
         ("src/core/a.c", 'garbage ((( "\n#include "util.h"', "src/core/util.h"),

@@ -65,6 +65,15 @@ def test_name_of_a_package_is_what_its_files_say(read):
     assert edges(read(MODULE | files | {"main.go": code})) == {("main.go", "yaml.v3/api.go")}
 
 
+def test_qualifiers_stay_with_their_names():
+    code = b"""package a
+func f(p Q) { a.B(c.D(p.E), x.y.Z, g.
+  H).I().J; for _, k := range l.M { k.N(o.P{q.R: s.T}) }; var u v.W[w.X] }
+"""
+    uses = sorted(f"{wanted.module}.{wanted.name}" for wanted in scan(code).imports if wanted.kind == "use")
+    assert uses == ["a.B", "c.D", "g.H", "l.M", "o.P", "q.R", "s.T", "v.W", "w.X", "x.y"]
+
+
 def test_use_within_a_package(read):
     files = {
         "go.mod": "module m\n",

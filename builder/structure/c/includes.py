@@ -86,7 +86,7 @@ class _Resolver:
             # A header that no call names is read in all of them.
             searches = self._searches.get(path, self._every_search)
             found = self._searched(searches, name, is_quoted, path if is_next else "")
-        elif is_next or _is_system(name):
+        elif is_next or _is_system(name, is_quoted):
             return ""  # what steps over a folder, when the folders are not known, is meant for the system
         else:
             found = self._inferred(path.rpartition("/")[0], name, is_quoted)
@@ -143,9 +143,11 @@ def _conventional(folder: str, name: str, is_quoted: bool) -> tuple[str, ...]:
     return tuple(places())
 
 
-def _is_system(name: str) -> bool:
+def _is_system(name: str, is_quoted: bool) -> bool:
     top, slash, _ = name.partition("/")
-    return top in _SYSTEM_FOLDERS if slash else name in _SYSTEM or "." not in name
+    if slash:
+        return not is_quoted and top in _SYSTEM_FOLDERS
+    return name in _SYSTEM or "." not in name
 
 
 def _is_pair(path: str, target: str) -> bool:

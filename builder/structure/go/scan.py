@@ -26,8 +26,8 @@ _MAX_VALUE = 120
 # package. `other` are fields and what is qualified. A key may be a constant, but that is for its type to say.
 _NAMES = """
 [(identifier) (type_identifier)] @name
-(selector_expression operand: (identifier) @qualifier field: (field_identifier) @qualified)
-(qualified_type package: (package_identifier) @qualifier name: (type_identifier) @qualified @other)
+(selector_expression operand: (identifier) field: (field_identifier)) @use
+(qualified_type name: (type_identifier) @other) @use
 (keyed_element . (literal_element (identifier) @other))
 (parameter_declaration (identifier) @own)
 (variadic_parameter_declaration name: (identifier) @own)
@@ -85,18 +85,17 @@ def _uses(declaration: Node) -> Iterator[Import]:
     found = captures_by_name(GRAMMAR, _NAMES, declaration)
     own = {node.text for node in found.get("own", ())}
     other = {node.id for node in found.get("other", ())}
-    pairs = zip(found.get("qualifier", ()), found.get("qualified", ()), strict=True)
-    for qualifier, name in dict.fromkeys((qualifier.text, name.text) for qualifier, name in pairs):
+    for use in dict.fromkeys(node.text or b"" for node in found.get("use", ())):
+        qualifier, _, name = (part.strip() for part in use.partition(b"."))
         if qualifier not in own:
             yield Import(_decoded(qualifier), _decoded(name), kind="use")
-    names = (node.text for node in found.get("name", ()) if node.id not in other)
-    yield from (
-        Import("", _decoded(name), kind="same-package") for name in dict.fromkeys(names) if name not in own
-    )
+    for name in dict.fromkeys(node.text or b"" for node in found.get("name", ()) if node.id not in other):
+        if name not in own:
+            yield Import("", _decoded(name), kind="same-package")
 
 
-def _decoded(name: bytes | None) -> str:
-    return (name or b"").decode("utf-8", "replace")
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
 
 
 def _definitions(declaration: Node, comment: Node | None, source: bytes) -> Iterator[Definition]:
