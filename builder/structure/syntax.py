@@ -46,7 +46,7 @@ def captures(grammar: str, query: str, node: Node, end: int | None = None) -> li
 
 
 def captures_by_name(grammar: str, query: str, node: Node, end: int | None = None) -> dict[str, list[Node]]:
-    """The nodes below ``node``, up to byte ``end``, by ``query``'s names for them; under a name in no order."""
+    """The nodes below ``node``, up to byte ``end``, by the names that ``query`` gives them; in no order."""
     cursor = _cursor(grammar, query)
     cursor.set_byte_range(node.start_byte, node.end_byte if end is None else end)
     return cursor.captures(node)
