@@ -16,8 +16,9 @@ import functools
 from collections.abc import Iterator, Mapping
 
 from builder.repository import Repository
-from builder.structure.c.roots import Search, compile_commands, declared, parents, under
+from builder.structure.c.roots import Search, compile_commands, declared
 from builder.structure.languages import Facts, Import, Links
+from builder.structure.paths import normalised, parents
 from builder.structure.types import Dependency
 
 _SYSTEM_FOLDERS = {"sys", "linux", "asm", "net", "netinet", "arpa", "bits", "mach", "experimental"}
@@ -76,7 +77,7 @@ class _Resolver:
         if name.startswith("/"):
             return ""
         if is_quoted and wanted.name != "next":
-            beside = under(path.rpartition("/")[0], name)
+            beside = normalised(path.rpartition("/")[0], name)
             if beside in self._paths:
                 return beside
         return self._in_folders(path, name, is_quoted, wanted.name == "next")
@@ -113,7 +114,7 @@ class _Resolver:
         return frozenset(hits or self._hits(_conventional(folder, name, is_quoted), name))
 
     def _hits(self, folders: tuple[str, ...], name: str) -> list[str]:
-        hits = (under(folder, name) for folder in folders)
+        hits = (normalised(folder, name) for folder in folders)
         return [hit for hit in hits if hit is not None and hit in self._paths]
 
     @functools.cache  # noqa: B019

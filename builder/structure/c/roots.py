@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.repository import Repository
+from builder.structure.paths import normalised, parents
 
 _BUILD_FILE = re.compile(
     r"(?:GNU)?[Mm]akefile[^/]*|[^/]*\.(?:mk|mak|cmake|gypi?)|CMakeLists\.txt|configure\.(?:ac|in)|meson\.build"
@@ -40,26 +41,6 @@ class Search:
 
     quote: tuple[str, ...]  # only for the form with quotes, before the others
     angle: tuple[str, ...]
-
-
-def parents(path: str) -> Iterator[str]:
-    """The folders around ``path``, innermost first, ``""`` last."""
-    while path:
-        path = path.rpartition("/")[0]
-        yield path
-
-
-def under(folder: str, name: str) -> str | None:
-    """``name`` as seen from ``folder``, without ``..``; ``None`` if it leads out of the repository."""
-    parts = folder.split("/") if folder else []
-    for part in name.split("/"):
-        if part == "..":
-            if not parts:
-                return None
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
 
 
 def compile_commands(repository: Repository) -> dict[str, tuple[Search, ...]]:
@@ -150,7 +131,7 @@ def declared(repository: Repository) -> dict[str, tuple[str, ...]]:
         for word in _words(file.content):
             plain = _VARIABLE.sub("", word)
             bases = (home, "") if plain not in ("", word) else (home,)
-            found = [under(base, plain.strip("/>") or ".") for base in bases]
+            found = [normalised(base, plain.strip("/>") or ".") for base in bases]
             hits = dict.fromkeys(folder for folder in found if folder is not None and folder in inhabited)
             roots.setdefault(home, {}).update(hits)
     return {home: tuple(folders) for home, folders in roots.items() if folders}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from builder.repository import Repository
+from builder.structure.paths import join, normalised, parents
 
 _MAX_SETTINGS = 1_000_000  # characters
 # What a file is compiled from, by the suffix that its importers write.
@@ -76,30 +76,6 @@ class Files:
         """The content of a file of settings, ``""`` where there is none."""
         content = self._repository.file(path).content if path in self.paths else ""
         return content if len(content) <= _MAX_SETTINGS else ""
-
-
-def parents(path: str) -> Iterator[str]:
-    """The folders around ``path``, innermost first, ``""`` last."""
-    while path:
-        path = path.rpartition("/")[0]
-        yield path
-
-
-def join(*parts: str) -> str:
-    return "/".join(part for part in parts if part)
-
-
-def normalised(folder: str, relative: str) -> str | None:
-    """``relative`` as seen from ``folder``; ``None`` where it leaves the repository."""
-    parts = folder.split("/") if folder else []
-    for part in relative.split("/"):
-        if part == "..":
-            if not parts:
-                return None
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)
 
 
 def _string(match: re.Match[str]) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 import yaml
 
-from builder.structure.javascript.files import Files, join, normalised, parents
+from builder.structure.javascript.files import Files
+from builder.structure.paths import join, normalised, parents
 
 _MAX_NESTING = 16  # of conditions and alternatives
 _MAX_YAML = 20_000  # characters: the parser is slow

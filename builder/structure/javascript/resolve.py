@@ -16,10 +16,11 @@ import re
 from collections.abc import Mapping
 
 from builder.repository import Repository
-from builder.structure.javascript.files import Files, normalised
+from builder.structure.javascript.files import Files
 from builder.structure.javascript.packages import Packages
 from builder.structure.javascript.tsconfig import Config, Configs
 from builder.structure.languages import Facts, Links
+from builder.structure.paths import normalised
 from builder.structure.types import Dependency
 
 _STRENGTH = ("import", "lazy", "type-only")

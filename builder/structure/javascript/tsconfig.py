@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from builder.structure.javascript.files import Files, join, normalised, parents
+from builder.structure.javascript.files import Files
+from builder.structure.paths import join, normalised, parents
 
 _MAX_EXTENDS = 32
 _CONFIG_DIR = "${configDir}"

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 
 from builder.repository import Repository
 from builder.structure.languages import Facts, Import, Links
-from builder.structure.python.projects import Layout, Root, join, parents
+from builder.structure.paths import join, parents
+from builder.structure.python.projects import Layout, Root
 from builder.structure.types import Dependency
 
 _SUFFIXES = (".pyx", ".pyi", ".pyw", ".py")  # of one stem the last one wins

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.repository import Repository
+from builder.structure.paths import join, parents
 
 _METADATA = ("pyproject.toml", "setup.cfg", "setup.py")
 # Folders that setuptools never takes for packages in a flat layout (FlatLayoutPackageFinder).
@@ -76,17 +77,6 @@ class Layout:
         for other in self._projects.values():
             if other is not project and other.name in project.requires:
                 yield from (Root(root) for root in (*other.roots, other.folder))
-
-
-def parents(path: str) -> Iterator[str]:
-    """The folders around ``path``, innermost first, ``""`` last."""
-    while path:
-        path = _folder(path)
-        yield path
-
-
-def join(*parts: str) -> str:
-    return "/".join(part for part in parts if part)
 
 
 def _folder(path: str) -> str:
