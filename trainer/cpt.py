@@ -149,8 +149,8 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
 
     # Push
     if training_args.push_to_hub:
-        trainer.push_to_hub(dataset_name=args.dataset_name)
-        trainer.accelerator.print(f"pushed to https://huggingface.co/{trainer.hub_model_id}")
+        commit = trainer.push_to_hub(dataset_name=args.dataset_name)
+        trainer.accelerator.print(f"pushed to {commit}")
     trainer.accelerator.end_training()
 
 

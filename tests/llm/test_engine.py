@@ -6,12 +6,11 @@ import random
 from concurrent.futures import wait
 
 import pytest
+import torch
 
 from builder.llm.pocket.attention import KeyValues
 from builder.llm.pocket.engine import BLOCK, Engine, Job
 from builder.llm.pocket.sampling import Sampler, Sampling
-
-torch = pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")
