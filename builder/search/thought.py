@@ -170,16 +170,15 @@ class ThoughtSearch:
 
     def _with(self, text: str) -> Trajectory:
         """The trajectory with this thought saying ``text``; an empty one is not rendered."""
-        steps = self.trajectory.steps
-        step = replace(self.step, text=text)
-        return replace(self.trajectory, steps=(*steps[: self.number], step, *steps[self.number + 1 :]))
+        return self._trajectory_with(replace(self.step, text=text))
 
     def _put(self, text: str) -> None:
         self.step = self.team.grounded(replace(self.step, text=text, prompt=prompt_hash("rewrite")))
+        self.trajectory = self._trajectory_with(self.step)
+
+    def _trajectory_with(self, step: Step) -> Trajectory:
         steps = self.trajectory.steps
-        self.trajectory = replace(
-            self.trajectory, steps=(*steps[: self.number], self.step, *steps[self.number + 1 :])
-        )
+        return replace(self.trajectory, steps=(*steps[: self.number], step, *steps[self.number + 1 :]))
 
     def _log(self, round_number: int, name: str, candidate: _Candidate, accepted: bool, reason: str) -> None:
         assert self._target is not None
