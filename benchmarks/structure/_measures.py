@@ -15,7 +15,7 @@ from pathlib import Path
 import networkx
 
 from builder.repository import Repository, load
-from builder.structure import Blueprint, as_json
+from builder.structure import Blueprint, analyze, as_json
 
 Edge = tuple[str, str]
 CACHE = Path(os.environ.get("REPO2AGENT_CACHE") or ".cache/benchmarks")
@@ -75,6 +75,16 @@ def violations(blueprint: Blueprint) -> list[Edge]:
         for source, target in graph.edges
         if component[source] != component[target] and place[target] >= place[source]
     )
+
+
+def broken_promises(name: str, repository: Repository, blueprint: Blueprint) -> list[str]:
+    """What does not hold of the order and of another run with 8 workers, in words."""
+    problems = []
+    if wrong := violations(blueprint):
+        problems.append(f"{name}: {len(wrong)} edges run the wrong way in the order, such as {wrong[0]}")
+    if serialised(blueprint) != serialised(analyze(repository, workers=8)):
+        problems.append(f"{name}: another run with 8 workers gives other JSON")
+    return problems
 
 
 def serialised(blueprint: Blueprint) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from builder.errors import UserError
 from builder.repository import Repository, SkippedFile, load
 from builder.structure.detection import detect
-from builder.structure.languages import READERS, Facts, reader
+from builder.structure.languages import READERS, Facts, Links, reader
 from builder.structure.order import order
 from builder.structure.scanning import scan_all
-from builder.structure.types import Blueprint, Dependency
+from builder.structure.types import Blueprint
+
+Link = Callable[[Mapping[str, Facts], Repository], Links]
 
 
 def analyze(
@@ -35,18 +37,13 @@ def analyze(
     read = [file for file in repository.files if language[file.path] in READERS]
     modules = [READERS[language[file.path]] for file in read]
     scanned = scan_all([(module, file.content) for module, file in zip(modules, read, strict=True)], workers)
-    facts: dict[str, dict[str, Facts]] = {}
-    for module, file, found in zip(modules, read, scanned, strict=True):
-        facts.setdefault(module, {})[file.path] = found or Facts()
-    dependencies: set[Dependency] = set()
-    external: set[str] = set()
-    unresolved: set[tuple[str, str]] = set()
-    for module, own in facts.items():
-        links = reader(module).link(own, repository)
-        dependencies |= links.dependencies
-        external |= links.external
-        unresolved |= links.unresolved
-    known = {path: own[path] for own in facts.values() for path in own}
+    known = {file.path: found or Facts() for file, found in zip(read, scanned, strict=True)}
+    # Languages that share a `link` import from one another, so their files go to it together.
+    together: dict[Link, dict[str, Facts]] = {}
+    for module, path in zip(modules, known, strict=True):
+        together.setdefault(reader(module).link, {})[path] = known[path]
+    links = [link(facts, repository) for link, facts in together.items()]
+    dependencies = {edge for found in links for edge in found.dependencies}
     return Blueprint(
         repository=repository,
         languages=language,
@@ -54,8 +51,8 @@ def analyze(
         outlines={path: known[path].outline for path in sorted(known)},
         header_lines={path: known[path].header_lines for path in sorted(known)},
         order=order(language, dependencies),
-        external=tuple(sorted(external)),
-        unresolved=tuple(sorted(unresolved)),
+        external=tuple(sorted({name for found in links for name in found.external})),
+        unresolved=tuple(sorted({name for found in links for name in found.unresolved})),
         unparsed=tuple(file.path for file, found in zip(read, scanned, strict=True) if found is None),
     )
 

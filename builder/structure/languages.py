@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from builder.repository import Repository
-from builder.structure.types import Definition, Dependency
+from builder.structure.types import KINDS, Definition, Dependency
 
 # Languages whose structure is read. Adding one is a module here and its line (two names may share a module).
 READERS = {
@@ -53,6 +53,26 @@ class Links:
     unresolved: frozenset[tuple[str, str]]
 
 
+class Found:
+    """Collects what :func:`Language.link` finds. Of several edges between two files the strongest counts."""
+
+    def __init__(self) -> None:
+        self.external: set[str] = set()
+        self.unresolved: set[tuple[str, str]] = set()
+        self._kinds: dict[tuple[str, str], str] = {}
+
+    def edge(self, source: str, target: str, kind: str) -> None:
+        """One file needs another; that it needs itself says nothing."""
+        if source != target:
+            known = self._kinds.get((source, target), kind)
+            self._kinds[source, target] = min(known, kind, key=KINDS.index)
+
+    def links(self) -> Links:
+        """All that was collected."""
+        edges = frozenset(Dependency(source, target, kind) for (source, target), kind in self._kinds.items())
+        return Links(edges, frozenset(self.external), frozenset(self.unresolved))
+
+
 class Language(Protocol):
     """What a language's module offers."""
 
@@ -64,7 +84,11 @@ class Language(Protocol):
         ...
 
     def link(self, facts: Mapping[str, Facts], repository: Repository) -> Links:
-        """Resolve imports by the language's own rules. What is outside never lands on a file inside."""
+        """Resolve imports by the language's own rules. What is outside never lands on a file inside.
+
+        ``facts`` are those of all files in languages that share this very function: such languages may
+        import from one another.
+        """
         ...
 
 

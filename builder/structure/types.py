@@ -7,13 +7,12 @@ from functools import cached_property
 
 from builder.repository import Repository
 
+KINDS = ("import", "include", "same-package", "header-pair", "lazy", "type-only")  # the strongest first
+
 
 @dataclass(frozen=True, order=True)
 class Dependency:
-    """An edge: ``source`` needs ``target``; both are paths of included files.
-
-    ``kind`` is one of ``import``, ``type-only``, ``lazy``, ``include``, ``same-package``, ``header-pair``.
-    """
+    """An edge: ``source`` needs ``target``; both are paths of included files. ``kind`` is one of KINDS."""
 
     source: str
     target: str

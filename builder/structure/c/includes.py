@@ -17,9 +17,8 @@ from collections.abc import Iterator, Mapping
 
 from builder.repository import Repository
 from builder.structure.c.roots import Search, compile_commands, declared
-from builder.structure.languages import Facts, Import, Links
+from builder.structure.languages import Facts, Found, Import, Links
 from builder.structure.paths import normalised, parents
-from builder.structure.types import Dependency
 
 _SYSTEM_FOLDERS = {"sys", "linux", "asm", "net", "netinet", "arpa", "bits", "mach", "experimental"}
 _SYSTEM = {
@@ -45,20 +44,17 @@ _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".c++")
 def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
     """Resolve every include of ``facts``."""
     resolver = _Resolver(repository)
-    dependencies: set[Dependency] = set()
-    external: set[str] = set()
-    unresolved: set[tuple[str, str]] = set()
+    found = Found()
     for path, known in facts.items():
         for wanted in known.imports:
             target = resolver.resolve(path, wanted)
             if target is None:
-                unresolved.add((path, wanted.module))
+                found.unresolved.add((path, wanted.module))
             elif not target:
-                external.add(_name(wanted))
-            elif target != path:
-                kind = "header-pair" if _is_pair(path, target) else "include"
-                dependencies.add(Dependency(path, target, kind))
-    return Links(frozenset(dependencies), frozenset(external), frozenset(unresolved))
+                found.external.add(_name(wanted))
+            else:
+                found.edge(path, target, "header-pair" if _is_pair(path, target) else "include")
+    return found.links()
 
 
 class _Resolver:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from builder.repository import Repository
+from builder.structure.paths import join, parents
 
 _MODULE = re.compile(r"^\s*module\s+[\"`]?([^\s\"`]+)", re.MULTILINE)
 _REPLACE = re.compile(r"^\s*(?:replace\s+)?([^\s=()]+)(?:\s+v\S+)?\s*=>\s*(\S+)[ \t]*$", re.MULTILINE)
@@ -43,11 +44,11 @@ class Modules:
         A file sees its own module, those that its ``go.mod`` replaces by a folder, and those that are used by
         the same ``go.work``; of several the one with the longest path counts.
         """
-        home = next((folder for folder in _parents(path) if folder in self._modules), None)
+        home = next((folder for folder in parents(path) if folder in self._modules), None)
         if home is None:
             return None
         visible = {self._modules[home].path: home}
-        for place in _parents(path):
+        for place in parents(path):
             if place in self._workspaces:
                 used, work = self._workspaces[place]
                 if home in used:
@@ -59,8 +60,8 @@ class Modules:
         if not found:
             return None
         module = max(found, key=len)
-        folder = "/".join(part for part in (visible[module], wanted[len(module) :].strip("/")) if part)
-        nearest = next((place for place in (folder, *_parents(folder)) if place in self._modules), None)
+        folder = join(visible[module], wanted[len(module) :].strip("/"))
+        nearest = next((place for place in (folder, *parents(folder)) if place in self._modules), None)
         # What lies in a module within the module has another path.
         return folder if nearest == visible[module] else None
 
@@ -76,9 +77,3 @@ def _replaced(content: str, folder: str) -> Iterator[tuple[str, str]]:
 
 def _folder(base: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(base, path.strip('"`'))).removeprefix(".").lstrip("/")
-
-
-def _parents(path: str) -> Iterator[str]:
-    while path:
-        path = path.rpartition("/")[0]
-        yield path

@@ -16,8 +16,7 @@ from collections.abc import Iterator, Mapping
 
 from builder.repository import Repository
 from builder.structure.go.modules import Modules
-from builder.structure.languages import Facts, Import, Links
-from builder.structure.types import Dependency
+from builder.structure.languages import Facts, Found, Import, Links
 
 Definers = Mapping[str, frozenset[str]]  # of each name the files that define it
 
@@ -26,30 +25,26 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
     """Resolve every import of ``facts`` and every use within a package."""
     modules = Modules(repository)
     packages = _Packages(facts)
-    edges: dict[tuple[str, str], str] = {}
-    external: set[str] = set()
-    unresolved: set[tuple[str, str]] = set()
+    found = Found()
     for path, known in facts.items():
         own = packages.beside(path)
         unqualified = [wanted.name for wanted in known.imports if wanted.kind == "same-package"]
         for name in unqualified:
             for target in own.get(name, ()):
                 if path not in own[name]:
-                    edges.setdefault((path, target), "same-package")
+                    found.edge(path, target, "same-package")
         for wanted in known.imports:
             if wanted.kind != "import":
                 continue
             folder = modules.find(path, wanted.module)
             if folder is None or _is_vendored(folder):
-                external.add(wanted.module)
+                found.external.add(wanted.module)
             elif folder not in packages.importable:
-                unresolved.add((path, wanted.module))
+                found.unresolved.add((path, wanted.module))
             else:
                 for target in packages.targets(folder, wanted, known, unqualified):
-                    if target != path:
-                        edges[path, target] = "import"
-    dependencies = frozenset(Dependency(source, target, kind) for (source, target), kind in edges.items())
-    return Links(dependencies, frozenset(external), frozenset(unresolved))
+                    found.edge(path, target, "import")
+    return found.links()
 
 
 class _Packages:

@@ -19,11 +19,9 @@ from builder.repository import Repository
 from builder.structure.javascript.files import Files
 from builder.structure.javascript.packages import Packages
 from builder.structure.javascript.tsconfig import Config, Configs
-from builder.structure.languages import Facts, Links
+from builder.structure.languages import Facts, Found, Links
 from builder.structure.paths import normalised
-from builder.structure.types import Dependency
 
-_STRENGTH = ("import", "lazy", "type-only")
 _OUTSIDE = ""
 _SCHEME = re.compile(r"[A-Za-z][\w+.-]*:")
 _TYPED = (".ts", ".tsx", ".mts", ".cts")
@@ -37,24 +35,20 @@ _BUILTIN = {
 
 
 def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
-    """Resolve every import of ``facts``. Of several imports of one file by another the strongest counts."""
+    """Resolve every import of ``facts``."""
     resolver = _Resolver(repository)
-    kinds: dict[tuple[str, str], str] = {}
-    external: set[str] = set()
-    unresolved: set[tuple[str, str]] = set()
+    found = Found()
     for path, known in facts.items():
         for wanted in known.imports:
             target = resolver.resolve(path, wanted.module, wanted.form == "require")
             if target is None:
-                unresolved.add((path, wanted.module))
+                found.unresolved.add((path, wanted.module))
             elif target == _OUTSIDE:
                 name = wanted.module.removeprefix("node:")
-                external.add(name if _SCHEME.match(name) else _package(name)[0])
-            elif target != path:
-                edge = (path, target)
-                kinds[edge] = min(kinds.get(edge, wanted.kind), wanted.kind, key=_STRENGTH.index)
-    edges = frozenset(Dependency(source, target, kind) for (source, target), kind in kinds.items())
-    return Links(edges, frozenset(external), frozenset(unresolved))
+                found.external.add(name if _SCHEME.match(name) else _package(name)[0])
+            else:
+                found.edge(path, target, wanted.kind)
+    return found.links()
 
 
 class _Resolver:

@@ -12,34 +12,28 @@ import sys
 from collections.abc import Mapping
 
 from builder.repository import Repository
-from builder.structure.languages import Facts, Import, Links
+from builder.structure.languages import Facts, Found, Import, Links
 from builder.structure.paths import join, parents
 from builder.structure.python.projects import Layout, Root
-from builder.structure.types import Dependency
 
 _SUFFIXES = (".pyx", ".pyi", ".pyw", ".py")  # of one stem the last one wins
-_STRENGTH = ("import", "lazy", "type-only")
 _STDLIB = sys.stdlib_module_names | {"test"}  # CPython's own tests, which that list leaves out
 
 
 def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
-    """Resolve every import of ``facts``. Of several imports of one file by another the strongest counts."""
+    """Resolve every import of ``facts``."""
     resolver = _Resolver(repository)
-    kinds: dict[tuple[str, str], str] = {}
-    external: set[str] = set()
-    unresolved: set[tuple[str, str]] = set()
+    found = Found()
     for path, known in facts.items():
         for wanted in known.imports:
-            targets = resolver.resolve(path, wanted, known.is_script)
-            if targets is None:
-                unresolved.add((path, _written(wanted)))
-            elif isinstance(targets, _External):
-                external.add(wanted.module.partition(".")[0])
-            elif targets and targets != path:
-                edge = (path, targets)
-                kinds[edge] = min(kinds.get(edge, wanted.kind), wanted.kind, key=_STRENGTH.index)
-    edges = frozenset(Dependency(source, target, kind) for (source, target), kind in kinds.items())
-    return Links(edges, frozenset(external - {""}), frozenset(unresolved))
+            target = resolver.resolve(path, wanted, known.is_script)
+            if target is None:
+                found.unresolved.add((path, _written(wanted)))
+            elif isinstance(target, _External):
+                found.external.add(wanted.module.partition(".")[0])
+            elif target:
+                found.edge(path, target, wanted.kind)
+    return found.links()
 
 
 class _External:
