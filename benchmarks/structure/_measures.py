@@ -2,28 +2,74 @@
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import importlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import venv
 from collections.abc import Callable, Collection
 from pathlib import Path
 
 import networkx
+from tree_sitter import Language, Parser
 
 from builder.repository import Repository, load
 from builder.structure import Blueprint, analyze, as_json
 
 Edge = tuple[str, str]
-CACHE = Path(os.environ.get("REPO2AGENT_CACHE") or ".cache/benchmarks")
+CACHE = Path(os.environ.get("REPO2AGENT_CACHE") or ".cache/benchmarks").absolute()
+
+ROUNDS = 5  # of timing, of which the median counts
+
+
+def arguments(description: str) -> argparse.Namespace:
+    """What every script takes."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--show", action="store_true", help="list what differs: + ours, - the oracle's")
+    parser.add_argument("--only", default="", metavar="NAME", help="projects whose name begins so")
+    return parser.parse_args()
+
+
+def needs(*commands: str) -> None:
+    """End with status 1 where one of the commands is not there."""
+    if missing := [command for command in commands if not shutil.which(command)]:
+        sys.exit(
+            f"FAILED: this benchmark needs {', '.join(missing)}; install what is missing and run it again"
+        )
 
 
 def fetch(package: str) -> Repository:
     """The source distribution that a pinned package URL names, from the benchmark's cache or the index."""
     return load(package, cache=CACHE)
+
+
+def debian(package: str, version: str, sha256: str) -> Path:
+    """The files of a Debian package, unpacked in the cache; fails where they are not what was pinned.
+
+    Needs ``apt-get`` with package lists. Nothing of the package is installed.
+    """
+    folder = CACHE / "debian" / sha256
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+            download = ["apt-get", "download", "-qq", f"{package}={version}"]
+            subprocess.run(download, cwd=name, check=True, capture_output=True)
+            archive = next(Path(name).glob("*.deb"))
+            found = hashlib.sha256(archive.read_bytes()).hexdigest()
+            if found != sha256:
+                sys.exit(f"{archive.name} is not the file that was pinned: it hashes to {found}")
+            subprocess.run(["dpkg-deb", "-x", archive, Path(name, "files")], check=True)
+            Path(name, "files").rename(folder)
+    return folder
 
 
 def environment(name: str, requirement: str) -> Path:
@@ -38,7 +84,7 @@ def environment(name: str, requirement: str) -> Path:
     return python
 
 
-def write_out(repository: Repository, folder: Path, suffixes: tuple[str, ...]) -> None:
+def write_out(repository: Repository, folder: Path, suffixes: tuple[str, ...] = ("",)) -> None:
     """Put the included files on disk for an oracle: exactly the text that the project itself has read."""
     for file in repository.files:
         if file.path.endswith(suffixes):
@@ -52,7 +98,7 @@ def compare(name: str, ours: Collection[Edge], oracle: Collection[Edge], show: b
     found, wanted = set(ours), set(oracle)
     precision = len(found & wanted) / max(1, len(found))
     recall = len(found & wanted) / max(1, len(wanted))
-    print(f"{name:28} {len(wanted):6} edges   precision {precision:.4f}   recall {recall:.4f}", flush=True)
+    print(f"{name:36} {len(wanted):6} edges   precision {precision:.4f}   recall {recall:.4f}", flush=True)
     if show:
         for sign, edges in (("+", found - wanted), ("-", wanted - found)):
             for source, target in sorted(edges):
@@ -104,6 +150,23 @@ def ratio(ours: Callable[[], object], theirs: Callable[[], object], rounds: int)
             run()
             taken.append(time.process_time() - start)
     return statistics.median(seconds[0]) / statistics.median(seconds[1])
+
+
+def parse_all(grammar: str, repository: Repository, suffixes: tuple[str, ...]) -> None:
+    """Parse with tree-sitter alone what the analysis parses; ``grammar`` is the package that holds it."""
+    parser = Parser(Language(importlib.import_module(grammar).language()))
+    for file in repository.files:
+        if file.path.endswith(suffixes):
+            parser.parse(file.content.encode())
+
+
+def slower(
+    name: str, repository: Repository, grammar: str, suffixes: tuple[str, ...], limit: float | None = None
+) -> list[str]:
+    """Print how many times as long as parsing alone the whole analysis takes; in words if above ``limit``."""
+    times = ratio(lambda: analyze(repository), lambda: parse_all(grammar, repository, suffixes), ROUNDS)
+    print(f"{name:36} analysis takes {times:.2f} times as long as parsing alone", flush=True)
+    return [f"{name}: analysis takes {times:.2f} times as long as parsing"] if limit and times > limit else []
 
 
 def fail(problems: list[str]) -> None:

@@ -1,7 +1,7 @@
 """C and C++ includes beside ``gcc -MM``, on source distributions pinned by their hashes.
 
 Both sides get the same include folders, those that the project's own build passes: gcc as ``-I``, this side
-as a ``compile_commands.json`` laid into the repository. The last columns leave that file away, so that the
+as a ``compile_commands.json`` laid into the repository. The last lines leave that file away, so that the
 folders are inferred. Compared are transitive closures, as pairs of a file and one that it comes to include,
 both within the repository; headers of the system and of other projects count on neither side.
 
@@ -15,24 +15,25 @@ them. So there are two comparisons.
 
 Only the preprocessor runs, on text; nothing of a project is built or started.
 
-    python benchmarks/structure/c.py [NAME …]
+    python benchmarks/structure/c.py --show --only psutil
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from builder.repository import Repository, SourceFile, load
+from _measures import Edge, arguments, broken_promises, compare, fail, fetch, needs, write_out
+
+from builder.repository import Repository, SourceFile
 from builder.structure import Blueprint, analyze
 
 # Package, its hash, and the include folders that its own build passes.
@@ -101,28 +102,26 @@ PROJECTS = {
 }
 SOURCES = (".c", ".cc", ".cpp", ".cxx")
 FRAGMENTS = (".inc", ".def", ".cu", ".cuh")  # included by the others
-Pairs = set[tuple[str, str]]
+TARGET = 0.97  # of precision and of recall
 Result = TypeVar("Result")
 
 
 def main() -> None:
-    """Print precision and recall for each project, and where the two sides differ."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="projects (default: all)")
-    parser.add_argument("--show", type=int, default=5, help="differing edges to list for each project")
-    arguments = parser.parse_args()
-    print(f"{'':14}{'as it stands':>14}{'all branches':>28}{'folders inferred':>28}")
-    print(f"{'':14}{'recall':>14}" + f"{'pairs':>10}{'precision':>10}{'recall':>8}" * 2)
-    for name in arguments.names or PROJECTS:
-        compare(name, arguments.show)
+    """Print precision and recall for each project; end with status 1 where one is not as promised."""
+    options = arguments(__doc__)
+    needs("gcc")
+    print("C and C++ against gcc -MM")
+    problems: list[str] = []
+    for name in PROJECTS:
+        if name.startswith(options.only):
+            problems += check(name, options.show)
+    fail(problems)
 
 
-def compare(name: str, show: int) -> None:
-    """Print the figures of one project."""
+def check(name: str, show: bool) -> Iterator[str]:
+    """Print one project's measures; what is not as promised comes back in words."""
     version, digest, folders = PROJECTS[name]
-    repository = load(f"pkg:pypi/{name}@{version}?checksum=sha256:{digest}")
+    repository = fetch(f"pkg:pypi/{name}@{version}?checksum=sha256:{digest}")
     blueprint = analyze(repository)
     files = [path for path, language in blueprint.languages.items() if language in ("C", "C++")]
     sources = [path for path in files if path.endswith(SOURCES)]
@@ -131,26 +130,20 @@ def compare(name: str, show: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "project").resolve()
         contents = {file.path: file.content for file in repository.files}
-        write(root, contents)
+        write_out(repository, root)
         active = gcc_closures(root, sources, folders)
         reducible = [path for path in contents if path in set(files) or path.endswith(FRAGMENTS)]
-        bare = parallel(lambda path: reduced(path, contents[path]), reducible)
-        write(root, dict(zip(reducible, bare, strict=True)))
+        for path, bare in zip(
+            reducible, parallel(lambda path: reduced(path, contents[path]), reducible), strict=True
+        ):
+            (root / path).write_text(bare, encoding="utf-8")
         every = gcc_closures(root, files, folders, "-nostdinc")
-    print(
-        f"{name:14}{ratio(given & active, active):>14}"
-        + "".join(f"{len(every):>10}{ratio(ours & every, ours):>10}{ratio(ours & every, every):>8}"
-                  for ours in (given, inferred))
-    )  # fmt: skip
-    differences = {
-        "missed": (active | every) - given,
-        "more": given - every,
-        "missed when inferred": (every & given) - inferred,
-        "more when inferred": inferred - every - given,
-    }
-    for label, pairs in differences.items():
-        for source, target in sorted(pairs)[:show]:
-            print(f"    {label}: {source} -> {target}")
+    _, recall = compare(f"{name}, as it stands", given & active, active, show)
+    measures = [recall, *compare(f"{name}, all branches", given, every, show)]
+    measures += compare(f"{name}, folders inferred", inferred, every, show)
+    if min(measures) < TARGET:
+        yield f"{name}: precision or recall below {TARGET}"
+    yield from broken_promises(name, repository, blueprint)
 
 
 def with_commands(repository: Repository, sources: Iterable[str], folders: Iterable[str]) -> Repository:
@@ -162,7 +155,7 @@ def with_commands(repository: Repository, sources: Iterable[str], folders: Itera
     return dataclasses.replace(repository, files=tuple(files))
 
 
-def closures(blueprint: Blueprint, files: Iterable[str]) -> Pairs:
+def closures(blueprint: Blueprint, files: Iterable[str]) -> set[Edge]:
     """For each file all that its includes come to."""
     direct: dict[str, set[str]] = {}
     for edge in blueprint.dependencies:
@@ -181,7 +174,7 @@ def reached(path: str, direct: Mapping[str, set[str]]) -> set[str]:
     return seen - {path}
 
 
-def gcc_closures(root: Path, files: list[str], folders: Iterable[str], *options: str) -> Pairs:
+def gcc_closures(root: Path, files: list[str], folders: Iterable[str], *options: str) -> set[Edge]:
     """What ``gcc -MM -MG`` names for each file, within ``root``."""
     empty = root.parent / "empty"  # what gcc does not find it names as if it lay in the current folder
     empty.mkdir(exist_ok=True)
@@ -223,16 +216,6 @@ def parallel(function: Callable[[str], Result], values: list[str]) -> list[Resul
     """Results in the order of ``values``; the calls are of gcc, two at a time."""
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(function, values))
-
-
-def write(root: Path, contents: Mapping[str, str]) -> None:
-    for path, content in contents.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(content, encoding="utf-8")
-
-
-def ratio(part: Pairs, whole: Pairs) -> str:
-    return f"{len(part) / len(whole):.4f}" if whole else "-"
 
 
 if __name__ == "__main__":

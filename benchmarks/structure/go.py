@@ -7,13 +7,11 @@ for this system, so only edges from those are compared. Imports from outside the
 go runs on a copy of the files that were read, without a network; nothing is built. It needs ``go`` and
 ``apt-get`` with Debian's package lists.
 
-    python benchmarks/structure/go.py [NAME …]
+    python benchmarks/structure/go.py --show --only cobra
 """
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import os
 import re
@@ -22,6 +20,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from _measures import Edge, arguments, broken_promises, compare, debian, fail, needs, slower, write_out
 
 from builder.repository import load
 from builder.structure import analyze
@@ -77,64 +77,46 @@ PROJECTS = {
         "golang.org/x/tools",
     ),
 }
-Edges = set[tuple[str, str]]
+TARGET = 0.97  # of precision and of recall
+TIMED = "tools"
 FILES = ("GoFiles", "CgoFiles", "TestGoFiles", "XTestGoFiles")
 IMPORTS = ("Imports", "TestImports", "XTestImports")
 
 
 def main() -> None:
-    """Print precision and recall for each module, and where the two sides differ."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="modules (default: all)")
-    parser.add_argument("--show", type=int, default=5, help="differing edges to list for each module")
-    arguments = parser.parse_args()
-    print(f"{'':12}{'files':>7}{'edges':>7}{'precision':>11}{'recall':>8}{'between files':>15}")
-    for name in arguments.names or PROJECTS:
-        with tempfile.TemporaryDirectory() as folder:
-            compare(name, Path(folder).resolve(), arguments.show)
+    """Print precision and recall for each module; end with status 1 where one is not as promised."""
+    options = arguments(__doc__)
+    needs("go", "apt-get", "dpkg-deb")
+    print("Go against go list")
+    problems: list[str] = []
+    for name in PROJECTS:
+        if name.startswith(options.only):
+            problems += check(name, options.show)
+    fail(problems)
 
 
-def compare(name: str, folder: Path, show: int) -> None:
-    """Print the figures of one module."""
-    repository = load(unpacked(name, folder))
-    root = folder / "copy"
-    for file in repository.files:
-        (root / file.path).parent.mkdir(parents=True, exist_ok=True)
-        (root / file.path).write_text(file.content, encoding="utf-8")
-    # Without requirements go looks for none of them.
-    content = repository.file("go.mod").content
-    (root / "go.mod").write_text("\n".join(re.findall(r"^(?:module|go)\s.*", content, re.MULTILINE)))
-    packages = list(go_list(root))
-    read = {path for package in packages for path in files_of(package, root)}
-    theirs = edges_of(packages, root)
+def check(name: str, show: bool) -> Iterator[str]:
+    """Print one module's measures; what is not as promised comes back in words."""
+    *package, inside = PROJECTS[name]
+    repository = load(debian(*package) / "usr/share/gocode/src" / inside)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder).resolve()
+        write_out(repository, root)
+        # Without requirements go looks for none of them.
+        content = repository.file("go.mod").content
+        (root / "go.mod").write_text("\n".join(re.findall(r"^(?:module|go)\s.*", content, re.MULTILINE)))
+        packages = list(go_list(root))
+        read = {path for package in packages for path in files_of(package, root)}
+        theirs = edges_of(packages, root)
     blueprint = analyze(repository)
     imports = {(edge.source, edge.target) for edge in blueprint.dependencies if edge.kind == "import"}
     ours = {(parent(source), parent(target)) for source, target in imports if source in read}
     ours = {(source, target) for source, target in ours if source != target}
-    num_files = sum(language == "Go" for language in blueprint.languages.values())
-    within = sum(edge.kind == "same-package" for edge in blueprint.dependencies)
-    print(
-        f"{name:12}{num_files:>7}{len(theirs):>7}{len(ours & theirs) / len(ours):>11.4f}"
-        f"{len(ours & theirs) / len(theirs):>8.4f}{len(imports) + within:>15}"
-    )
-    for label, pairs in {"missed": theirs - ours, "more": ours - theirs}.items():
-        for source, target in sorted(pairs)[:show]:
-            print(f"    {label}: {source} -> {target}")
-
-
-def unpacked(name: str, folder: Path) -> Path:
-    """Download and unpack a module; raises ``ValueError`` where it is not what was pinned."""
-    package, version, digest, inside = PROJECTS[name]
-    subprocess.run(
-        ["apt-get", "download", "-qq", f"{package}={version}"], cwd=folder, check=True, capture_output=True
-    )
-    archive = next(folder.glob("*.deb"))
-    if hashlib.sha256(archive.read_bytes()).hexdigest() != digest:
-        raise ValueError(f"{archive.name} is not the file that was pinned")
-    subprocess.run(["dpkg-deb", "-x", archive, folder / "package"], check=True)
-    return folder / "package/usr/share/gocode/src" / inside
+    if min(compare(name, ours, theirs, show)) < TARGET:
+        yield f"{name}: precision or recall below {TARGET}"
+    yield from broken_promises(name, repository, blueprint)
+    if name == TIMED:
+        yield from slower(name, repository, "tree_sitter_go", (".go",))
 
 
 def go_list(root: Path) -> Iterator[dict[str, Any]]:
@@ -155,7 +137,7 @@ def files_of(package: dict[str, Any], root: Path) -> Iterator[str]:
             yield str((Path(package["Dir"]) / name).relative_to(root))
 
 
-def edges_of(packages: list[dict[str, Any]], root: Path) -> Edges:
+def edges_of(packages: list[dict[str, Any]], root: Path) -> set[Edge]:
     """Imports within the module, also of folders that ``./...`` leaves out, such as ``testdata``.
 
     Folders without a Go file count on neither side: theirs are generated and were not read.

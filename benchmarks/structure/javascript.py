@@ -9,29 +9,23 @@ below `node_modules` that npm makes for a workspace. Needs npm and Node.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import os
 import re
-import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tree_sitter_javascript
-from tree_sitter import Language, Parser
+from _measures import CACHE, Edge, arguments, broken_promises, compare, fail, needs, slower, write_out
 
 from builder.repository import Repository, load
 from builder.structure import analyze
 
-Edge = tuple[str, str]
-CACHE = Path(os.environ.get("REPO2AGENT_CACHE") or ".cache/benchmarks").absolute() / "npm"
+NPM = CACHE / "npm"
 CRUISER = ("dependency-cruiser@16.10.4", "typescript@5.4.5")
 TARGET = 0.98  # of precision and of recall
 LARGE = "three"  # over 1,000 files
@@ -117,72 +111,35 @@ PROJECTS = (
 
 def main() -> None:
     """Print a line for every measure; end with status 1 where one is not as promised."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--show", action="store_true", help="list the edges that differ: + ours, - theirs")
-    parser.add_argument("--only", metavar="NAME", help="projects whose name begins so")
-    options = parser.parse_args()
+    options = arguments(__doc__)
+    needs("npm", "node")
     print(f"JavaScript and TypeScript against {CRUISER[0]}")
-    failed = []
+    problems: list[str] = []
     for project in PROJECTS:
-        if not project.name.startswith(options.only or ""):
-            continue
-        with tempfile.TemporaryDirectory() as name:
-            measures = compare(project, Path(name), options.show)
-        failed += [f"FAILED: {project.name}: below {TARGET}"] if min(measures) < TARGET else []
-        if project.name == LARGE:
-            times = speed(project, rounds=5)
-            print(f"{LARGE}: analysis takes {times:.2f} times as long as parsing alone")
-            failed += [f"FAILED: {LARGE}: above {MAX_RATIO}"] if times > MAX_RATIO else []
-    if failed:
-        sys.exit("\n".join(failed))
+        if project.name.startswith(options.only):
+            with tempfile.TemporaryDirectory() as name:
+                problems += check(project, Path(name), options.show)
+    fail(problems)
 
 
-def speed(project: Project, rounds: int) -> float:
-    """How many times as long as parsing alone the whole analysis takes, in seconds of a core: the medians."""
-    with tempfile.TemporaryDirectory() as name:
-        lay_out(project, Path(name))
-        repository = load(name)
-    seconds: dict[str, list[float]] = {"analysis": [], "parsing": []}
-    for _ in range(rounds):
-        for name, run in (("analysis", analyze), ("parsing", parse_all)):
-            start = time.process_time()
-            run(repository)
-            seconds[name].append(time.process_time() - start)
-    return statistics.median(seconds["analysis"]) / statistics.median(seconds["parsing"])
-
-
-def parse_all(repository: Repository) -> None:
-    """Parse with tree-sitter alone what the analysis parses of a project in JavaScript."""
-    parser = Parser(Language(tree_sitter_javascript.language()))
-    for file in repository.files:
-        if file.path.endswith((".js", ".jsx", ".mjs", ".cjs")):
-            parser.parse(file.content.encode())
-
-
-def compare(project: Project, folder: Path, show: bool) -> tuple[float, float]:
-    """Print one project's precision and recall, and with ``show`` the edges that differ."""
+def check(project: Project, folder: Path, show: bool) -> Iterator[str]:
+    """Print one project's measures; what is not as promised comes back in words."""
     lay_out(project, folder / "source")
     repository = load(folder / "source")
-    ours = {(edge.source, edge.target) for edge in analyze(repository).dependencies}
+    blueprint = analyze(repository)
+    ours = {(edge.source, edge.target) for edge in blueprint.dependencies}
     theirs = cruise(project, repository, folder / "oracle")
-    common = len(ours & theirs)
-    precision, recall = common / max(1, len(ours)), common / max(1, len(theirs))
-    print(
-        f"{project.name:28} {len(theirs):6} edges   precision {precision:.4f}   recall {recall:.4f}",
-        flush=True,
-    )
-    if show:
-        for sign, edges in (("+", ours - theirs), ("-", theirs - ours)):
-            for source, target in sorted(edges):
-                print(f"    {sign} {source} -> {target}")
-    return precision, recall
+    if min(compare(project.name, ours, theirs, show)) < TARGET:
+        yield f"{project.name}: precision or recall below {TARGET}"
+    yield from broken_promises(project.name, repository, blueprint)
+    if project.name == LARGE:
+        suffixes = (".js", ".jsx", ".mjs", ".cjs")
+        yield from slower(project.name, repository, "tree_sitter_javascript", suffixes, MAX_RATIO)
 
 
 def lay_out(project: Project, folder: Path) -> None:
     """Unpack the packages where they stand in their repository, without what is built."""
-    tarballs = CACHE / re.sub(r"\W+", "-", project.name)
+    tarballs = NPM / re.sub(r"\W+", "-", project.name)
     if not tarballs.exists():
         partial = tarballs.with_suffix(".partial")
         partial.mkdir(parents=True, exist_ok=True)
@@ -209,10 +166,7 @@ def lay_out(project: Project, folder: Path) -> None:
 
 def cruise(project: Project, repository: Repository, folder: Path) -> set[Edge]:
     """The edges between included files that dependency-cruiser finds."""
-    for file in repository.files:
-        target = folder / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(file.content, encoding="utf-8", newline="")
+    write_out(repository, folder)
     for place, package in project.packages.items():
         if place:
             link = folder / "node_modules" / package.rpartition("@")[0]
@@ -250,7 +204,7 @@ def edges(modules: list[dict[str, object]], paths: set[str]) -> Iterator[Edge]:
 
 def cruiser() -> Path:
     """dependency-cruiser's entry, installed apart from everything else where it is missing."""
-    folder = CACHE / CRUISER[0]
+    folder = NPM / CRUISER[0]
     if not (folder / "ready").exists():
         install = ["npm", "install", "--ignore-scripts", "--no-save", "--silent", "--prefix", folder]
         subprocess.run([*install, *CRUISER], check=True)

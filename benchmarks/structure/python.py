@@ -6,7 +6,6 @@ python benchmarks/structure/python.py --show --only flask
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import tempfile
@@ -15,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _measures import Edge, broken_promises, compare, environment, fail, fetch, ratio, write_out
+from _measures import Edge, arguments, broken_promises, compare, environment, fail, fetch, slower, write_out
 
 from builder.repository import Repository
 from builder.structure import Blueprint, analyze
 
 GRIMP = "grimp==3.19"
 TARGET = 0.99  # of precision and of recall
+TIMED = "django"
 MAX_RATIO = 2.5  # of the whole analysis to parsing alone
 
 
@@ -75,23 +75,10 @@ PROJECTS = (
 
 def main() -> None:
     """Measure every project, print a line for each result, and fail where a promise does not hold."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--show", action="store_true", help="list the edges that differ: + ours, - grimp's")
-    parser.add_argument("--only", metavar="NAME", help="one of the projects")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of timing, of which the median counts")
-    options = parser.parse_args()
+    options = arguments(__doc__)
     print(f"Python against {GRIMP}")
-    chosen = [project for project in PROJECTS if options.only in (None, project.name)]
+    chosen = [project for project in PROJECTS if project.name.startswith(options.only)]
     problems = [problem for project in chosen for problem in check(project, options.show)]
-    if not problems:
-        print("order, two runs, and 1 and 8 workers: as promised")
-    if options.only in (None, "django"):
-        times = speed(next(project for project in PROJECTS if project.name == "django"), options.rounds)
-        print(f"django: analysis takes {times:.2f} times as long as parsing alone")
-        if times > MAX_RATIO:
-            problems.append(f"django: analysis takes more than {MAX_RATIO} times as long as parsing")
     fail(problems)
 
 
@@ -102,12 +89,8 @@ def check(project: Project, show: bool) -> Iterator[str]:
     if min(compare(project.name, *edges(project, blueprint), show)) < TARGET:
         yield f"{project.name}: precision or recall below {TARGET}"
     yield from broken_promises(project.name, repository, blueprint)
-
-
-def speed(project: Project, rounds: int) -> float:
-    """How many times as long as parsing alone the whole analysis takes."""
-    repository = fetch(project.url)
-    return ratio(lambda: analyze(repository), lambda: parse_all(repository), rounds)
+    if project.name == TIMED:
+        yield from slower(project.name, repository, "tree_sitter_python", (".py", ".pyi", ".pyw"), MAX_RATIO)
 
 
 def edges(project: Project, blueprint: Blueprint) -> tuple[set[Edge], set[Edge]]:
@@ -143,17 +126,6 @@ def ask_grimp(project: Project, repository: Repository) -> dict[str, Any]:
         script = Path(__file__).with_name("_grimp.py")
         command = [environment("grimp", GRIMP), script, folder / project.root, *project.packages]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def parse_all(repository: Repository) -> None:
-    """Parse with tree-sitter alone what the analysis parses."""
-    import tree_sitter_python
-    from tree_sitter import Language, Parser
-
-    parser = Parser(Language(tree_sitter_python.language()))
-    for file in repository.files:
-        if file.path.endswith((".py", ".pyi", ".pyw")):
-            parser.parse(file.content.encode())
 
 
 if __name__ == "__main__":
