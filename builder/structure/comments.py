@@ -51,7 +51,9 @@ def without_comments(source: str) -> str:
 
 def one_line(source: bytes, start: int, end: int) -> str:
     """A stretch of the source on one line, without comments and the mark that ends it, bounded."""
-    raw = source[start : min(end, start + _MAX_READ)].decode("utf-8", "replace").lstrip()
+    raw = source[start : min(end, start + _MAX_READ)].decode("utf-8", "replace").strip()
+    if "\n" not in raw and "/" not in raw:
+        return bounded(raw.rstrip(";:{\\ "), MAX_SIGNATURE)  # as written
     line = " ".join((raw[:1] + without_comments(raw[1:])).split())  # a macro's own mark stays
     line = re.sub(r",?([)\]])", r"\1", re.sub(r" ?([,)\]])", r"\1", re.sub(r"([(\[]) ", r"\1", line)))
     return bounded(line.rstrip(";:{\\ "), MAX_SIGNATURE)

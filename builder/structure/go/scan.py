@@ -54,6 +54,7 @@ def scan(source: bytes) -> Facts:
     """Read one file. A text with syntax errors gives what parses of it."""
     root = parse(GRAMMAR, source)
     found: dict[Import, None] = {}
+    used: dict[bytes, None] = {}  # names as written, with their qualifiers
     outline: list[Definition] = []
     header: set[int] = set()
     at_top = True
@@ -68,9 +69,9 @@ def scan(source: bytes) -> Facts:
             header.update(lines(child))
             found.update(dict.fromkeys(_imports(child)))
         elif child.type != "comment":
-            found.update(dict.fromkeys(_uses(child)))
+            used.update(dict.fromkeys(_uses(child)))
             outline += _definitions(child, comment, source)
-    return Facts(tuple(found), tuple(outline), frozenset(header))
+    return Facts((*found, *map(_use, used)), tuple(outline), frozenset(header))
 
 
 def _imports(declaration: Node) -> Iterator[Import]:
@@ -80,22 +81,20 @@ def _imports(declaration: Node) -> Iterator[Import]:
             yield Import(path, text(spec.child_by_field_name("name")))
 
 
-def _uses(declaration: Node) -> Iterator[Import]:
-    """Names in a declaration that are not its own, with their qualifiers."""
+def _uses(declaration: Node) -> list[bytes]:
+    """Names in a declaration that are not its own, with their qualifiers, as written."""
     found = captures_by_name(GRAMMAR, _NAMES, declaration)
     own = {node.text for node in found.get("own", ())}
     other = {node.id for node in found.get("other", ())}
-    for use in dict.fromkeys(node.text or b"" for node in found.get("use", ())):
-        qualifier, _, name = (part.strip() for part in use.partition(b"."))
-        if qualifier not in own:
-            yield Import(_decoded(qualifier), _decoded(name), kind="use")
-    for name in dict.fromkeys(node.text or b"" for node in found.get("name", ()) if node.id not in other):
-        if name not in own:
-            yield Import("", _decoded(name), kind="same-package")
+    qualified = {node.text or b"" for node in found.get("use", ())}
+    names = {node.text or b"" for node in found.get("name", ()) if node.id not in other}
+    used = [use for use in qualified if use.partition(b".")[0].strip() not in own]
+    return sorted([*used, *(names - own)])
 
 
-def _decoded(name: bytes) -> str:
-    return name.decode("utf-8", "replace")
+def _use(written: bytes) -> Import:
+    qualifier, dot, name = (part.strip().decode("utf-8", "replace") for part in written.partition(b"."))
+    return Import(qualifier, name, kind="use") if dot else Import("", qualifier, kind="same-package")
 
 
 def _definitions(declaration: Node, comment: Node | None, source: bytes) -> Iterator[Definition]:
