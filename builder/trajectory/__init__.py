@@ -1,9 +1,20 @@
 """Steps, roles, rendering with role spans, cutting: what agents write, search scores and rows store."""
 
+from builder.trajectory.chat import render_chat
+from builder.trajectory.conversation import as_messages, tools, turns
 from builder.trajectory.document import Document, Range, Segment, Span, render, render_raw
 from builder.trajectory.encoding import Encoded, encode, encode_texts, prefix_ids
 from builder.trajectory.replay import ReplayError, replay, step_texts
-from builder.trajectory.steps import DEFAULT_LOSS_ROLES, MAIN, Step, Trajectory, clean
+from builder.trajectory.restore import from_row
+from builder.trajectory.steps import (
+    DEFAULT_LOSS_ROLES,
+    MAIN,
+    Step,
+    Trajectory,
+    clean,
+    without_words,
+    writes_only,
+)
 from builder.trajectory.window import TokenRange, context_ranges, take, token_range
 
 __all__ = [
@@ -18,15 +29,22 @@ __all__ = [
     "Step",
     "TokenRange",
     "Trajectory",
+    "as_messages",
     "clean",
     "context_ranges",
     "encode",
     "encode_texts",
+    "from_row",
     "prefix_ids",
     "render",
+    "render_chat",
     "render_raw",
     "replay",
     "step_texts",
     "take",
     "token_range",
+    "tools",
+    "turns",
+    "without_words",
+    "writes_only",
 ]
