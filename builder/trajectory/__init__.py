@@ -4,6 +4,7 @@ from builder.trajectory.chat import render_chat
 from builder.trajectory.conversation import as_messages, tools, turns
 from builder.trajectory.document import Document, Range, Segment, Span, render, render_raw
 from builder.trajectory.encoding import Encoded, encode, encode_texts, prefix_ids
+from builder.trajectory.renderers import RENDERERS, render_row
 from builder.trajectory.replay import ReplayError, replay, step_texts
 from builder.trajectory.restore import from_row
 from builder.trajectory.steps import (
@@ -20,6 +21,7 @@ from builder.trajectory.window import TokenRange, context_ranges, take, token_ra
 __all__ = [
     "DEFAULT_LOSS_ROLES",
     "MAIN",
+    "RENDERERS",
     "Document",
     "Encoded",
     "Range",
@@ -39,6 +41,7 @@ __all__ = [
     "render",
     "render_chat",
     "render_raw",
+    "render_row",
     "replay",
     "step_texts",
     "take",
