@@ -16,6 +16,7 @@ EXAMPLES = {
     "structure": "repo2agent structure path/to/repository --json",
     "build": "repo2agent build path/to/repository --output built --search.rounds 2",
     "inspect": "repo2agent inspect built --row 0",
+    "verify": "repo2agent verify built",
     "serve": "repo2agent serve --model path/to/model --port 8080",
     "publish": "repo2agent publish built user/name",
 }
@@ -84,6 +85,14 @@ def inspect(options: Namespace) -> None:
         inspect_row(Path(options.dataset), options.config_name, options.row, options.full)
 
 
+def verify(options: Namespace) -> None:
+    """Check that the rows of a dataset are true: reads, writes and order fit together and fit the code."""
+    from builder.rows import verify_dataset
+
+    for config, number in verify_dataset(Path(options.dataset), tuple(options.config_name)).items():
+        print(f"{config}: {number} rows hold")
+
+
 def serve(options: Namespace) -> None:
     """Serve a local model behind TGI's protocol (generation and prompt log-probs) until interrupted."""
     from builder.llm import serve as serve_model
@@ -102,6 +111,7 @@ COMMANDS = {
     "structure": structure,
     "build": build,
     "inspect": inspect,
+    "verify": verify,
     "serve": serve,
     "publish": publish,
 }
@@ -155,6 +165,13 @@ def _add_inspect(parser: ArgumentParser) -> None:
     )
 
 
+def _add_verify(parser: ArgumentParser) -> None:
+    parser.add_argument("dataset", help="a built folder")
+    parser.add_argument(
+        "--config_name", type=str, nargs="+", default=[], help="which configs of the dataset; default: all"
+    )
+
+
 def _add_serve(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=str | None, default=None, help="a model folder; default: the embedded one"
@@ -173,6 +190,7 @@ _ADD: dict[str, Any] = {
     "structure": _add_structure,
     "build": _add_build,
     "inspect": _add_inspect,
+    "verify": _add_verify,
     "serve": _add_serve,
     "publish": _add_publish,
 }

@@ -20,7 +20,7 @@ from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.llm import Model, connect, pocket_server
 from builder.repository import Repository, identify, load
-from builder.rows import CONFIGS, Provenance, raw_row, row_id, split_of, trajectory_row
+from builder.rows import CONFIGS, Provenance, messages_row, raw_row, row_id, split_of, trajectory_row
 from builder.search import Scorer, num_search_calls, refine
 from builder.structure import analyze
 
@@ -44,6 +44,8 @@ class Reconstruction:
 
     def of(self, config: str) -> list[dict[str, Any]]:
         """The rows of ``config``, one of ``CONFIGS``."""
+        if config == "messages":
+            return [messages_row(self.rows["repo2agent-search"])]
         return self.log if config == "search-log" else [self.rows[config]]
 
 
@@ -70,15 +72,17 @@ async def reconstruct(
     )
     common = (blueprint, provenance, models.scorer.tokenizer, config.loss_roles)
     result.rows["raw-repos"] = raw_row(*common)
-    if set(wanted) <= {"raw-repos"}:
-        return result
-
     with _counting(progress) as calls:
         team = Team(blueprint, models.generator, config.agents, config.seed, calls.done)
+        nobody = replace(provenance, generator="", prompts="")
+        result.rows["spec-only"] = trajectory_row(team.structure(), blueprint, nobody, *common[2:])
+        if set(wanted) <= {"raw-repos", "spec-only"}:
+            return result
+
         calls.expect(team.num_calls())
         trajectory = await team.simulate()
         result.rows["repo2agent"] = trajectory_row(trajectory, *common, notes=team.notes)
-        if set(wanted) <= {"raw-repos", "repo2agent"}:
+        if set(wanted) <= {"raw-repos", "spec-only", "repo2agent"}:
             return result
 
         num_thoughts = sum(step.kind == "design" for step in trajectory.steps)

@@ -17,11 +17,10 @@ import venv
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-import networkx
 from tree_sitter import Language, Parser
 
 from builder.repository import Repository, load
-from builder.structure import Blueprint, analyze, as_json
+from builder.structure import Blueprint, analyze, as_json, out_of_order
 
 Edge = tuple[str, str]
 CACHE = Path(os.environ.get("REPO2AGENT_CACHE") or ".cache/benchmarks").absolute()
@@ -108,19 +107,8 @@ def compare(name: str, ours: Collection[Edge], oracle: Collection[Edge], show: b
 
 def violations(blueprint: Blueprint) -> list[Edge]:
     """Edges outside a cycle that the order does not run from later to earlier: there must be none."""
-    graph = networkx.DiGraph([(edge.source, edge.target) for edge in blueprint.dependencies])
-    component = {
-        path: number
-        for number, members in enumerate(networkx.strongly_connected_components(graph))
-        for path in members
-    }
-    place = {path: number for number, path in enumerate(blueprint.order)}
-    assert len(place) == len(blueprint.repository.files), "the order is not a permutation of the files"
-    return sorted(
-        (source, target)
-        for source, target in graph.edges
-        if component[source] != component[target] and place[target] >= place[source]
-    )
+    assert len(set(blueprint.order)) == len(blueprint.repository.files), "the order is no permutation"
+    return out_of_order(blueprint.order, ((edge.source, edge.target) for edge in blueprint.dependencies))
 
 
 def broken_promises(name: str, repository: Repository, blueprint: Blueprint) -> list[str]:

@@ -86,6 +86,11 @@ class Team:
             steps += self._implement(path, thoughts)
         return Trajectory(self.blueprint.repository, tuple(steps))
 
+    def structure(self) -> Trajectory:
+        """The trajectory without a word of anybody's: what ``spec-only`` rows hold. Asks for nothing."""
+        steps = [step for path in self.blueprint.order for step in self._implement(path, {})]
+        return Trajectory(self.blueprint.repository, tuple(steps))
+
     def num_calls(self) -> int:
         """How many calls ``simulate`` makes."""
         thinking = [path for path in self.blueprint.order if self.thinks_about(path)]

@@ -3,21 +3,26 @@
 from builder.rows.build import Provenance, raw_row, row_id, trajectory_row
 from builder.rows.features import FEATURES, LOG_FEATURES
 from builder.rows.inspect import inspect_row, print_summary
+from builder.rows.messages import MESSAGES_FEATURES, messages_row
 from builder.rows.publish import publish
 from builder.rows.splits import SPLITS, split_of
 from builder.rows.statistics import statistics
+from builder.rows.verify import problems, verify_dataset
 from builder.rows.write import CONFIGS, built_files, features_of, read_rows, write_dataset
 
 __all__ = [
     "CONFIGS",
     "FEATURES",
     "LOG_FEATURES",
+    "MESSAGES_FEATURES",
     "SPLITS",
     "Provenance",
     "built_files",
     "features_of",
     "inspect_row",
+    "messages_row",
     "print_summary",
+    "problems",
     "publish",
     "raw_row",
     "read_rows",
@@ -25,5 +30,6 @@ __all__ = [
     "split_of",
     "statistics",
     "trajectory_row",
+    "verify_dataset",
     "write_dataset",
 ]

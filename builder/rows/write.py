@@ -10,17 +10,19 @@ from typing import Any
 
 from builder.errors import UserError
 from builder.rows.features import FEATURES, LOG_FEATURES
+from builder.rows.messages import MESSAGES_FEATURES
 from builder.rows.splits import SPLITS
 from builder.rows.statistics import statistics
 
-CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "search-log")  # the first is the default
+# The first is the default.
+CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "spec-only", "messages", "search-log")
 
 Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split -> rows
 
 
 def features_of(config: str):
     """The schema of one of ``CONFIGS``."""
-    return LOG_FEATURES if config == "search-log" else FEATURES
+    return {"search-log": LOG_FEATURES, "messages": MESSAGES_FEATURES}.get(config, FEATURES)
 
 
 def write_dataset(output: Path, tables: Tables) -> list[Path]:
@@ -29,8 +31,7 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
     Splits without rows are left out (``datasets`` cannot read an empty one), and files that an earlier
     build left for a split that is now empty are removed. Returns the parquet files.
     """
-    import pyarrow
-    from pyarrow import parquet
+    from datasets import Dataset
 
     written = []
     try:
@@ -43,8 +44,7 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".partial")
-                schema = features_of(config).arrow_schema
-                parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), partial)
+                Dataset.from_list(list(rows), features=features_of(config)).to_parquet(partial)
                 partial.replace(path)
                 written.append(path)
         card = output / "README.md"

@@ -1,7 +1,8 @@
 """File tree, imports, dependency graph, outlines and order of a repository."""
 
 from builder.structure.analysis import analyze
+from builder.structure.order import out_of_order
 from builder.structure.render import as_dot, as_json, tree
 from builder.structure.types import Blueprint, Definition, Dependency
 
-__all__ = ["Blueprint", "Definition", "Dependency", "analyze", "as_dot", "as_json", "tree"]
+__all__ = ["Blueprint", "Definition", "Dependency", "analyze", "as_dot", "as_json", "out_of_order", "tree"]

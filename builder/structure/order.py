@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from builder.structure.detection import is_code
@@ -38,6 +38,24 @@ def order(languages: Mapping[str, str], dependencies: Iterable[Dependency]) -> t
     graph.add_edges_from((edge.target, edge.source, {"kind": edge.kind}) for edge in edges)
     rank = {path: (_group(path, language), path) for path, language in languages.items()}
     return tuple(_sorted(graph, rank, _GIVE_WAY))
+
+
+def out_of_order(written: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The ``(source, target)`` pairs outside a cycle of which the target is not written before the source."""
+    import networkx
+
+    graph = networkx.DiGraph(edges)
+    component = {
+        path: number
+        for number, members in enumerate(networkx.strongly_connected_components(graph))
+        for path in members
+    }
+    place = {path: number for number, path in enumerate(written)}
+    return sorted(
+        (source, target)
+        for source, target in graph.edges
+        if component[source] != component[target] and place[target] >= place[source]
+    )
 
 
 def _sorted(graph: Any, rank: Mapping[str, Any], give_way: tuple[str, ...]) -> list[str]:

@@ -16,6 +16,7 @@ from builder.rows import (
     FEATURES,
     Provenance,
     inspect_row,
+    messages_row,
     print_summary,
     raw_row,
     row_id,
@@ -51,6 +52,8 @@ def folder(built, tmp_path):
         "repo2agent-search": {"train": [built["row"]]},
         "repo2agent": {"train": [built["row"]], "test": []},
         "raw-repos": {"train": [built["raw"]]},
+        "spec-only": {"train": [built["row"]]},
+        "messages": {"train": [messages_row(built["row"])]},
         "search-log": {"train": built["log"]},
     }
     write_dataset(tmp_path, tables)
