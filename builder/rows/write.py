@@ -31,7 +31,7 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
     Splits without rows are left out (``datasets`` cannot read an empty one), and files that an earlier
     build left for a split that is now empty are removed. Returns the parquet files.
     """
-    from datasets import Dataset
+    from pyarrow import parquet
 
     written = []
     try:
@@ -44,7 +44,7 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".partial")
-                Dataset.from_list(list(rows), features=features_of(config)).to_parquet(partial)
+                parquet.write_table(_table(rows, features_of(config)), partial)
                 partial.replace(path)
                 written.append(path)
         card = output / "README.md"
@@ -57,6 +57,14 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
             "another output, then build again: every answer so far is kept in the store"
         ) from None
     return written
+
+
+def _table(rows: Sequence[dict[str, Any]], features: Any) -> Any:
+    """Rows as an Arrow table, encoded as ``datasets`` does it, which alone knows how JSON is stored."""
+    from datasets import Dataset
+
+    table = Dataset.from_list(list(rows), features=features).data.table
+    return table.replace_schema_metadata(features.arrow_schema.metadata)
 
 
 def read_rows(folder: Path, config: str) -> Iterator[dict[str, Any]]:
@@ -90,7 +98,7 @@ def dataset_card(tables: Tables) -> str:
     from huggingface_hub import DatasetCard, DatasetCardData
 
     configs = [config for config in CONFIGS if any(tables.get(config, {}).values())]
-    main = tables[configs[0]] if configs else {}
+    main = next((tables[config] for config in configs if features_of(config) is FEATURES), {})
     rows = [row for split in main.values() for row in split]
     figures = statistics(rows)
     licenses = sorted(figures["licenses"])
