@@ -211,6 +211,7 @@ class _Cutter:
         # The scorer's window rule: what is repeated never takes more than half of the window.
         while len(ranges) > 1 and sum(end - begin for begin, end in ranges) > self._max_length // 2:
             ranges.pop()
+        ranges.sort()  # what matters most was given first; it is read in the order of the text
         # Without anything in front, the first token could not be predicted, and so not be trained.
         return [token for begin, end in ranges for token in self._ids[begin:end]] or [self._ids[start - 1]]
 

@@ -179,15 +179,13 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
 
 
 def add_plans(segments: Sequence[Segment], plan: Mapping[str, Range], steps: Sequence[Step]) -> None:
-    """Give each segment the plan lines that matter for it: its own file's and those of what it reads."""
-    needed: dict[str, set[str]] = {segment["path"]: {segment["path"]} for segment in segments}
+    """Give each segment the plan lines that matter for it: its own file's, then those of what it reads."""
+    needed = {segment["path"]: [segment["path"]] for segment in segments}
     for step in steps:
         if step.kind == "read":
-            needed[step.agent].add(step.path)
+            needed[step.agent].append(step.path)
     for segment in segments:
-        # In the order of the plan, which is that of the text.
-        lines = (plan[path] for path in needed[segment["path"]] if path in plan)
-        segment["plan"] = sorted(lines, key=lambda line: line["start"])
+        segment["plan"] = [plan[path] for path in dict.fromkeys(needed[segment["path"]]) if path in plan]
 
 
 def render_raw(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_ROLES) -> Document:
