@@ -2,6 +2,7 @@
 
 from builder.rows.build import Provenance, raw_row, row_id, trajectory_row
 from builder.rows.features import FEATURES, LOG_FEATURES
+from builder.rows.html import write_html
 from builder.rows.inspect import inspect_row, print_summary
 from builder.rows.publish import publish
 from builder.rows.splits import SPLITS, split_of
@@ -26,4 +27,5 @@ __all__ = [
     "statistics",
     "trajectory_row",
     "write_dataset",
+    "write_html",
 ]
