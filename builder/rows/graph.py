@@ -6,11 +6,13 @@ What a file needs stands on its left. Nothing here is random: the same graph is 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-_HEIGHT, _LEAST_GAP, _LAYER_GAP = 26, 8, 64  # of a box, between two of them, between two layers; in px
+_HEIGHT, _BEND = 26, 2  # of a box and of a bend, in px
+_LEAST_GAP, _LEAST_BEND_GAP, _LAYER_GAP = 8, 2, 64  # below a box, below a bend, between layers; in px
 _CHARACTER = 7.3  # width of one character of a label, in px
 _LONGEST_LABEL = 28
 _SWEEPS = 8
@@ -155,7 +157,7 @@ def _chains(
         chain = [places[first]]
         for layer in range(low + 1, high) if bend else ():
             if (first, layer) not in bends:
-                bends[first, layer] = place = _Place(0, 4)
+                bends[first, layer] = place = _Place(0, _BEND)
                 layers[layer].append(place)
             chain.append(bends[first, layer])
         chain.append(places[last])
@@ -203,13 +205,17 @@ def _stack(layer: Sequence[_Place], wish: Mapping[_Place, float]) -> None:
     down, low = [], -math.inf
     for place in layer:
         down.append(max(low, wish[place]))
-        low = down[-1] + place.height + _LEAST_GAP
+        low = down[-1] + place.height + _gap(place)
     up, high = [], math.inf
     for place in reversed(layer):
-        up.append(min(high - place.height - _LEAST_GAP, wish[place]))
+        up.append(min(high - place.height - _gap(place), wish[place]))
         high = up[-1]
     for place, one, other in zip(layer, down, reversed(up), strict=True):
         place.y = (one + other) / 2
+
+
+def _gap(place: _Place) -> float:
+    return _LEAST_GAP if place.height == _HEIGHT else _LEAST_BEND_GAP
 
 
 def _curve(chain: Sequence[_Place], corner: Mapping[_Place, float]) -> str:
@@ -232,12 +238,12 @@ def _curve(chain: Sequence[_Place], corner: Mapping[_Place, float]) -> str:
 
 def _labels(paths: Sequence[str]) -> dict[str, str]:
     """The name of each file, with as many folders as tell it from the others."""
-    labels = {}
-    for path in paths:
-        parts = path.split("/")
-        for number in range(1, len(parts) + 1):
-            label = "/".join(parts[-number:])
-            if sum(other == label or other.endswith("/" + label) for other in paths) == 1:
-                break
-        labels[path] = label if len(label) <= _LONGEST_LABEL else "…" + label[1 - _LONGEST_LABEL :]
-    return labels
+    endings = {
+        path: [path.split("/", number)[-1] for number in range(path.count("/"), -1, -1)] for path in paths
+    }
+    number_of = Counter(ending for each in endings.values() for ending in each)
+    labels = {path: next(e for e in each if number_of[e] == 1 or e == path) for path, each in endings.items()}
+    return {
+        path: label if len(label) <= _LONGEST_LABEL else "…" + label[1 - _LONGEST_LABEL :]
+        for path, label in labels.items()
+    }

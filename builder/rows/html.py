@@ -11,11 +11,12 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from builder.errors import UserError
@@ -79,37 +80,31 @@ def page(row: Mapping[str, Any], log: Sequence[Mapping[str, Any]] = ()) -> str:
     drawing = draw(order, row["dependencies"])
     known = Counter(file["language"] for file in row["files"] if file["language"])
     colours = {name: f"l{place}" for place, (name, _) in enumerate(known.most_common(_MOST_LANGUAGES))}
-    return (
-        _environment()
-        .from_string((_FOLDER / "page.html.jinja").read_text(encoding="utf-8"))
-        .render(
-            row=row,
-            style=Markup(style),
-            script=Markup(script),
-            policy=_POLICY.format(style=_hash(style), script=_hash(script)),
-            parts=parts,
-            homes=homes,
-            files={file["path"]: file for file in row["files"]},
-            num_agents=sum(bool(part.path) for part in parts),
-            many=_MANY,
-            drawing=drawing,
-            kinds=[kind for kind in KINDS if any(edge.kind == kind for edge in drawing.edges)]
-            + sorted({edge.kind for edge in drawing.edges} - set(KINDS)),
-            kind_class={kind: f"k{place}" for place, kind in enumerate(KINDS)},
-            alone=len(
-                set(order) - {path for e in row["dependencies"] for path in (e["source"], e["target"])}
-            ),
-            needs=_links(row, "source", "target"),
-            needed=_links(row, "target", "source"),
-            most_links=_MOST_LINKS,
-            languages=known.most_common(_MOST_LANGUAGES),
-            colour=lambda path_language: colours.get(path_language, "l-other"),
-            roles=_roles(row),
-            figures=statistics([row]),
-            nlls=_nlls(row),
-            skipped=row["skipped"][:_MOST_SKIPPED],
-            notes=row["notes"][:_MOST_NOTES],
-        )
+    return _template().render(
+        row=row,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_POLICY.format(style=_hash(style), script=_hash(script)),
+        parts=parts,
+        homes=homes,
+        files={file["path"]: file for file in row["files"]},
+        num_agents=sum(bool(part.path) for part in parts),
+        many=_MANY,
+        drawing=drawing,
+        kinds=[kind for kind in KINDS if any(edge.kind == kind for edge in drawing.edges)]
+        + sorted({edge.kind for edge in drawing.edges} - set(KINDS)),
+        kind_class={kind: f"k{place}" for place, kind in enumerate(KINDS)},
+        alone=len(set(order) - {path for e in row["dependencies"] for path in (e["source"], e["target"])}),
+        needs=_links(row, "source", "target"),
+        needed=_links(row, "target", "source"),
+        most_links=_MOST_LINKS,
+        languages=known.most_common(_MOST_LANGUAGES),
+        colour=lambda path_language: colours.get(path_language, "l-other"),
+        roles=_roles(row),
+        figures=statistics([row]),
+        nlls=_nlls(row),
+        skipped=row["skipped"][:_MOST_SKIPPED],
+        notes=row["notes"][:_MOST_NOTES],
     )
 
 
@@ -118,7 +113,8 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda match: f"[U+{ord(match.group()):04X}]", text.replace("\r\n", "\n"))
 
 
-def _environment() -> Environment:
+@cache
+def _template() -> Template:
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -138,7 +134,7 @@ def _environment() -> Environment:
         "nll": lambda value: "–" if value is None else f"{value:.3f}",
         "signed": lambda value: "–" if value is None else f"{value:+.3f}".replace("-", "−"),
     }
-    return environment
+    return environment.from_string((_FOLDER / "page.html.jinja").read_text(encoding="utf-8"))
 
 
 def _hash(text: str) -> str:
@@ -158,11 +154,10 @@ def _homes(parts: Sequence[Part]) -> dict[str, str]:
 
 
 def _links(row: Mapping[str, Any], one: str, other: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for edge in row["dependencies"]:
-        if edge[other] not in found.setdefault(edge[one], []):
-            found[edge[one]].append(edge[other])
-    return found
+        found.setdefault(edge[one], {})[edge[other]] = None
+    return {path: list(others) for path, others in found.items()}
 
 
 def _roles(row: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -181,7 +176,7 @@ def _roles(row: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "kind": role_class(role),
                 "share": share,
                 "start": start,
-                "loss": loss[role] / length,
+                "loss": loss[role] / max(1, length),
             }
         )
         start += share

@@ -143,5 +143,5 @@
   canvas.addEventListener("pointerup", () => { drag = null; });
   canvas.addEventListener("pointercancel", () => { drag = null; });
   fit(0.5);
-  canvas.scrollTo(0, 0);
+  canvas.scrollTo(0, (canvas.scrollHeight - canvas.clientHeight) / 2);
 })();

@@ -1,0 +1,40 @@
+"""What the tests of rows share: the three-file repository, searched."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from builder.agents import AgentOptions, Team
+from builder.rows import Provenance, row_id, trajectory_row
+from builder.search import Scorer, SearchOptions, refine
+from builder.trajectory import DEFAULT_LOSS_ROLES
+
+
+@pytest.fixture(scope="session")
+def searched(blueprint, bytes_tokenizer, scripted) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A row and its log; thoughts are short, and each of them is liked a little more than the last."""
+    sentences = ["I keep it small.", "I begin with the sum of what comes in.", "I add what fits, one by one."]
+    liked = -2.0
+
+    def logprob(context, target):
+        nonlocal liked
+        liked += 0.01
+        return [liked] * len(target)
+
+    model = scripted(
+        answer=lambda messages, seed: f"{sentences[seed % 3][:-1]}, in {seed % 97} ways.\n", logprob=logprob
+    )
+
+    async def run():
+        team = Team(blueprint, model, AgentOptions(), seed=0)
+        return await refine(team, await team.simulate(), Scorer(model), SearchOptions())
+
+    refined = asyncio.run(run())
+    provenance = Provenance("writer@1", "scorer@1", "prompts", 0, "0")
+    row = trajectory_row(
+        refined.trajectory, blueprint, provenance, bytes_tokenizer, DEFAULT_LOSS_ROLES, refined.scores
+    )
+    return row, [{"id": row_id(blueprint), "seed": 0, **entry} for entry in refined.log]
