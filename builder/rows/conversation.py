@@ -38,7 +38,7 @@ _CONTROL_TITLES = {
 _MOST_TEXT, _ALL_TEXT = 60_000, 3_000_000
 _MOST_OBSERVED, _ALL_OBSERVED = 4_000, 1_000_000  # the same text stands where it was written
 _MOST_HISTORY, _ALL_HISTORY = 4_000, 1_500_000
-_HEAD_LINES, _HEAD_CHARS = 14, 3_000
+_HEAD_LINES, _HEAD_OBSERVED, _HEAD_CHARS = 14, 5, 3_000
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def _message(
         loss=_loss(share),
         share=share,
         path=step["path"],
-        body=cut(pieces, limit, 10**6 if prose else _HEAD_LINES),
+        body=cut(pieces, limit, 10**6 if prose else _HEAD_OBSERVED if _repeats(step) else _HEAD_LINES),
         before="".join(text[s["start"] : s["end"]] for s in before),
         after="".join(text[s["start"] : s["end"]] for s in spans[len(before) :] if not s["content"]),
         prose=prose,
@@ -286,7 +286,7 @@ def _histories(row: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> dict
         ):
             # The log counts the steps of the searched row; a row from before the search may have others.
             own = (n for n, step in enumerate(steps) if step["path"] == entry["path"] and _searched(step))
-            number = next(own, -1) if number >= 0 else -1
+            number = next(own, -1)
         entries.setdefault((entry["path"], number), []).append(entry)
     scores = {(steps[score["step"]]["path"], score["step"]): score for score in row["scores"]}
     return {

@@ -60,7 +60,7 @@ def write_html(dataset: Path, config: str, number: int, output: Path) -> Path:
     if "spans" not in row:
         raise UserError(f"{config} holds no trajectories; choose another config")
     log: list[dict[str, Any]] = []
-    if row["scores"] and built_files(dataset, "search-log"):
+    if built_files(dataset, "search-log"):
         log = [entry for entry in read_rows(dataset, "search-log") if entry["id"] == row["id"]]
     text = page(row, log)
     try:
@@ -103,6 +103,7 @@ def page(row: Mapping[str, Any], log: Sequence[Mapping[str, Any]] = ()) -> str:
         roles=_roles(row),
         figures=statistics([row]),
         nlls=_nlls(row),
+        gain=_gain(row),
         skipped=row["skipped"][:_MOST_SKIPPED],
         notes=row["notes"][:_MOST_NOTES],
     )
@@ -132,7 +133,10 @@ def _template() -> Template:
         ),
         "size": lambda number: f"{number} B" if number < 1000 else f"{number / 1000:,.1f} kB",
         "nll": lambda value: "–" if value is None else f"{value:.3f}",
-        "signed": lambda value: "–" if value is None else f"{value:+.3f}".replace("-", "−"),
+        "trend": lambda gain: "flat" if abs(gain) < 5e-4 else "up" if gain > 0 else "down",
+        "signed": lambda value: (
+            "–" if value is None else f"{0.0 if abs(value) < 5e-4 else value:+.3f}".replace("-", "−")
+        ),
     }
     return environment.from_string((_FOLDER / "page.html.jinja").read_text(encoding="utf-8"))
 
@@ -181,6 +185,13 @@ def _roles(row: Mapping[str, Any]) -> list[dict[str, Any]]:
         )
         start += share
     return found
+
+
+def _gain(row: Mapping[str, Any]) -> float | None:
+    """What the thoughts save beyond the best control, in nats a token, weighted by scored tokens."""
+    known = [score for score in row["scores"] if score["gain"] is not None]
+    weight = sum(score["num_target_tokens"] for score in known)
+    return sum(score["gain"] * score["num_target_tokens"] for score in known) / weight if weight else None
 
 
 def _nlls(row: Mapping[str, Any]) -> list[dict[str, Any]]:

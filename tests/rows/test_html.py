@@ -219,7 +219,7 @@ def test_every_link_leads_to_a_place_on_the_page(searched) -> None:
 
 def test_what_carries_loss_is_told_by_words_and_not_by_colour_alone(searched) -> None:
     row, log = searched
-    said = {"trained": "● trained", "none": "○ no loss", "part": "trained"}
+    said = {"trained": "● carries loss", "none": "○ no loss", "part": "◐"}
     messages = [message for part in conversation(row, log) for message in part.messages]
     assert {message.loss for message in messages} >= {"trained", "none"}
     text = page(row, log)
@@ -266,14 +266,16 @@ def test_a_row_without_a_log_still_tells_its_scores(searched) -> None:
         ]
 
 
-def test_thoughts_that_were_taken_out_keep_their_history(searched) -> None:
-    row, log = searched
-    path = log[0]["path"]
-    log = [{**entry, "step": -1} if entry["path"] == path else entry for entry in log]
-    row = {**row, "scores": [s for s in row["scores"] if row["steps"][s["step"]]["path"] != path]}
+def test_thoughts_that_were_taken_out_keep_their_history(search) -> None:
+    quoted = "squared_radius = radius * radius; return math.pi * squared_radius.\n"
+    row, log = search(answer=lambda messages, seed: quoted)
+    (path,) = {entry["path"] for entry in log if entry["step"] == -1}
+    assert path == "area.py"
     removed = {part.path: part.removed for part in conversation(row, log) if part.removed}
-    assert list(removed) == [path]
-    assert "A thought that was taken out" in page(row, log)
+    (history,) = removed.pop(path)
+    assert not removed and history.score is None
+    text = Page(page(row, log)).text
+    assert "A thought that was taken out" in text and "✗ quotes the code" in text
 
 
 def test_a_kind_of_step_that_the_page_does_not_know_shows_under_its_own_name(searched) -> None:

@@ -122,7 +122,7 @@
     scale = next;
   };
   const fit = (least) =>
-    zoom(Math.max(least, Math.min(1, canvas.clientWidth / width, (innerHeight * 0.7) / height)));
+    zoom(Math.max(least, Math.min(1.2, canvas.clientWidth / width, (innerHeight * 0.7) / height)));
   one("#smaller").addEventListener("click", () => zoom(scale / 1.25));
   one("#larger").addEventListener("click", () => zoom(scale * 1.25));
   one("#fit").addEventListener("click", () => fit(0.15));
