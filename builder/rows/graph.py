@@ -36,7 +36,8 @@ class Node:
 class Edge:
     """``source`` needs ``target`` (indices of nodes); ``curve`` is the path data of an SVG.
 
-    ``against`` tells an edge to a file that is written later: one of a cycle.
+    ``against`` tells an edge to a file that is written later: one of a cycle. The curve runs from the left,
+    so that it begins at ``target`` unless ``onward``.
     """
 
     source: int
@@ -44,6 +45,7 @@ class Edge:
     kind: str
     curve: str
     against: bool
+    onward: bool
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,14 @@ def draw(order: Sequence[str], dependencies: Iterable[Mapping[str, str]]) -> Dra
                 place.width = widths[number]
     index = {path: number for number, path in enumerate(paths)}
     edges = [
-        Edge(index[source], index[target], kind, _curve(chain, corner), rank[source] < rank[target])
+        Edge(
+            index[source],
+            index[target],
+            kind,
+            _curve(chain, corner),
+            against=rank[source] < rank[target],
+            onward=chain[0] is places[source],
+        )
         for (source, target, kind), chain in zip(kept, chains, strict=True)
     ]
     nodes = [
@@ -175,10 +184,10 @@ def _arrange(layers: list[list[_Place]]) -> None:
         forward = sweep % 2 == 0
         at: dict[_Place, float] = {}
         for layer in layers if forward else reversed(layers):
-            wish = {
-                place: _mean([at[other] for other in (place.before if forward else place.after)], number)
-                for number, place in enumerate(layer)
-            }
+            wish = {}
+            for number, place in enumerate(layer):
+                others = [at[other] for other in (place.before if forward else place.after)]
+                wish[place] = sum(others) / len(others) if others else number / max(1, len(layer) - 1)
             layer.sort(key=wish.__getitem__)
             at |= {place: number / max(1, len(layer) - 1) for number, place in enumerate(layer)}
     for layer in layers:
@@ -194,10 +203,6 @@ def _arrange(layers: list[list[_Place]]) -> None:
     for layer in layers:
         for place in layer:
             place.y += 8 - top
-
-
-def _mean(values: Sequence[float], otherwise: float) -> float:
-    return sum(values) / len(values) if values else otherwise
 
 
 def _stack(layer: Sequence[_Place], wish: Mapping[_Place, float]) -> None:

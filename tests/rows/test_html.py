@@ -317,6 +317,9 @@ def test_a_graph_is_drawn_from_left_to_right_without_overlaps_whatever_the_order
     for edge in drawing.edges:
         source, target = drawing.nodes[edge.source], drawing.nodes[edge.target]
         assert edge.against or target.x + target.width < source.x
+        begin = source if edge.onward else target
+        x, y = re.match(r"M(\d+) (\d+)C", edge.curve).groups()
+        assert abs(begin.x + begin.width - int(x)) <= 1 and begin.y <= int(y) <= begin.y + begin.height
     for one in drawing.nodes:
         assert 0 <= one.x <= one.x + one.width <= drawing.width
         assert 0 <= one.y <= one.y + one.height <= drawing.height
