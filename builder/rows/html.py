@@ -20,14 +20,14 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from builder.errors import UserError
-from builder.rows.conversation import Part, conversation, role_class
-from builder.rows.graph import draw
 from builder.rows.inspect import find_row
+from builder.rows.page.conversation import Part, conversation, role_class
+from builder.rows.page.graph import draw
 from builder.rows.statistics import NLL_COLUMNS, statistics
 from builder.rows.write import built_files, read_rows
 from builder.structure import KINDS
 
-_FOLDER = files(__package__) / "page"
+_FOLDER = files("builder.rows.page")
 _POLICY = (
     "default-src 'none'; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"

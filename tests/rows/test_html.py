@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from builder.errors import UserError
 from builder.rows import write_dataset, write_html
-from builder.rows.conversation import Piece, conversation, cut, fair_limit
-from builder.rows.graph import draw
 from builder.rows.html import page, visible
+from builder.rows.page.conversation import conversation
+from builder.rows.page.cutting import Piece, cut, fair_limit
+from builder.rows.page.graph import draw
 from builder.trajectory import step_texts
 
 VOID = {"meta", "input", "br", "wbr", "link", "img"}
