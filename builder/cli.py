@@ -77,10 +77,12 @@ def build(options: Namespace) -> None:
 
 def inspect(options: Namespace) -> None:
     """Print a trajectory for reading: who speaks, what carries loss, and the score of each thought."""
-    from builder.rows import inspect_row, print_summary
+    from builder.rows import inspect_row, print_summary, write_html
 
     if options.summary:
         print_summary(Path(options.dataset), Path(options.trained) if options.trained else None)
+    elif options.html:
+        print(write_html(Path(options.dataset), options.config_name, options.row, Path(options.html)))
     else:
         inspect_row(Path(options.dataset), options.config_name, options.row, options.full)
 
@@ -157,6 +159,9 @@ def _add_inspect(parser: ArgumentParser) -> None:
     parser.add_argument("--row", type=int, default=0, help="which row, counted from 0")
     parser.add_argument("--config_name", default="repo2agent-search", help="which config of the dataset")
     parser.add_argument("--full", action="store_true", help="print file contents whole")
+    parser.add_argument(
+        "--html", type=str | None, default=None, help="write the row to this file instead, as one web page"
+    )
     parser.add_argument(
         "--summary", action="store_true", help="print the figures of the whole dataset instead"
     )

@@ -2,6 +2,7 @@
 
 from builder.rows.build import Provenance, raw_row, row_id, trajectory_row
 from builder.rows.features import FEATURES, LOG_FEATURES
+from builder.rows.html import write_html
 from builder.rows.inspect import inspect_row, print_summary
 from builder.rows.messages import MESSAGES_FEATURES, messages_row
 from builder.rows.publish import publish
@@ -32,4 +33,5 @@ __all__ = [
     "trajectory_row",
     "verify_dataset",
     "write_dataset",
+    "write_html",
 ]

@@ -3,6 +3,16 @@
 from builder.structure.analysis import analyze
 from builder.structure.order import out_of_order
 from builder.structure.render import as_dot, as_json, tree
-from builder.structure.types import Blueprint, Definition, Dependency
+from builder.structure.types import KINDS, Blueprint, Definition, Dependency
 
-__all__ = ["Blueprint", "Definition", "Dependency", "analyze", "as_dot", "as_json", "out_of_order", "tree"]
+__all__ = [
+    "KINDS",
+    "Blueprint",
+    "Definition",
+    "Dependency",
+    "analyze",
+    "as_dot",
+    "as_json",
+    "out_of_order",
+    "tree",
+]
