@@ -1,0 +1,139 @@
+"""Which file a constant comes from: by Ruby's lexical scopes, and by the names that files have by convention."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from builder.structure.languages import Facts
+from builder.structure.ruby.names import CORE, KNOWN
+from builder.structure.ruby.projects import Projects
+
+_MAX_ANCESTORS = 30
+Area = dict[str, str]  # the files that open a constant, and what each says of it
+
+
+class Constants:
+    """All constants that the files of a repository open, and who sees them."""
+
+    def __init__(self, facts: Mapping[str, Facts], projects: Projects) -> None:
+        self._projects = projects
+        self._openers: dict[str, dict[str, Area]] = defaultdict(lambda: defaultdict(dict))
+        self._ancestors: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        self._keys: dict[str, frozenset[str]] = {}
+        self._required: dict[str, set[str]] = defaultdict(set)  # of each project what its files ask for
+        self._resolved: dict[tuple[frozenset[str], str, str], tuple[str, bool] | None] = {}
+        self._outside: dict[str, frozenset[str]] = {}
+        for path, known in facts.items():
+            folder = path.rpartition("/")[0]
+            project = projects.of(folder).folder
+            area = projects.area(folder)
+            for wanted in known.imports:
+                if wanted.form == "require":
+                    self._required[project].add(_key(re.split(r"[/-]", wanted.module)[0]))
+                elif wanted.kind == "ancestor":
+                    self._ancestors[wanted.form].append((wanted.module, wanted.name))
+                elif wanted.kind == "defines" and path.endswith(".rb"):  # others are not loaded by their names
+                    files = self._openers[wanted.module][area]
+                    files[path] = min(files.get(path, wanted.form), wanted.form)  # body, constants, nesting
+                    if path not in self._keys:
+                        self._keys[path] = frozenset(_path_keys(path, projects.named_roots(folder)))
+
+    def file(self, path: str, written: str, nesting: str) -> str | None:
+        """The file that opens what ``written`` means in ``path``, within the modules of ``nesting``."""
+        folder = path.rpartition("/")[0]
+        visible = self._projects.visible(folder)
+        place = visible, written, nesting
+        if place not in self._resolved:
+            self._resolved[place] = self._resolve(visible, written, nesting)
+        found = self._resolved[place]
+        return self._owner(path, folder, visible, *found) if found else None
+
+    def _is_known(self, name: str, visible: frozenset[str]) -> bool:
+        areas = self._openers.get(name)
+        return areas is not None and not visible.isdisjoint(areas)
+
+    def _resolve(
+        self, visible: frozenset[str], written: str, nesting: str, depth: int = 0
+    ) -> tuple[str, bool] | None:
+        """The full name of what is meant, and whether all of it was found."""
+        head, *rest = written.removeprefix("::").split("::")
+        scopes = nesting.split(" ") if nesting and not written.startswith("::") else []
+        names = [f"{scope}::{head}" for scope in scopes]
+        if scopes and not depth:
+            names += [f"{ancestor}::{head}" for ancestor in self._inherited(visible, scopes[0])]
+        full = next((name for name in (*names, head) if self._is_known(name, visible)), None)
+        if full is None or full in CORE:
+            return None if full is None or not rest else self._within(visible, full, rest)
+        return self._within(visible, full, rest)
+
+    def _within(self, visible: frozenset[str], full: str, rest: Iterable[str]) -> tuple[str, bool]:
+        for part in rest:
+            if not self._is_known(f"{full}::{part}", visible):
+                return full, False
+            full = f"{full}::{part}"
+        return full, True
+
+    def _inherited(self, visible: frozenset[str], name: str) -> list[str]:
+        """The classes and modules that ``name`` inherits constants from, as far as they are here."""
+        found: dict[str, None] = {}
+        queue = [name]
+        for each in queue:
+            for written, nesting in self._ancestors.get(each, ()):
+                above = self._resolve(visible, written, nesting, depth=1)
+                if above and above[1] and above[0] not in found and len(found) < _MAX_ANCESTORS:
+                    found[above[0]] = None
+                    queue.append(above[0])
+        return list(found)
+
+    def _owner(self, path: str, folder: str, visible: frozenset[str], full: str, is_whole: bool) -> str | None:
+        """The one file that opens a constant, if there is one."""
+        areas = self._openers[full]
+        own = {file: form for area in areas if area in visible and area[-1:] == "/" for file, form in areas[area].items()}
+        other = {file: form for area in areas if area in visible and area[-1:] != "/" for file, form in areas[area].items()}
+        if full in CORE or (self._is_outside(folder, full) and not self._is_own(full, visible)):
+            return None
+        for openers in (own, other):
+            if not is_whole:
+                openers = {file: form for file, form in openers.items() if form == "body"}
+            named = [file for file in openers if _key(full) in self._keys[file]]
+            for files in (named, *([file for file in openers if openers[file] == form] for form in ("body", "constants"))):
+                if files:
+                    return files[0] if len(files) == 1 and path not in openers else None
+        return None
+
+    def _is_outside(self, folder: str, full: str) -> bool:
+        """Whether the outermost module of a name is somebody else's, as far as names can tell."""
+        head = full.partition("::")[0]
+        if head in KNOWN:
+            return True
+        project = self._projects.of(folder).folder
+        if project not in self._outside:
+            names = self._projects.outside(folder)
+            keys = {_key(part) for name in names for part in (name, re.split(r"[/-]", name)[0], re.sub("-", "", name))}
+            self._outside[project] = frozenset(keys | self._required[project])
+        return _key(head) in self._outside[project]
+
+    def _is_own(self, full: str, visible: frozenset[str]) -> bool:
+        """Whether a file has the path that a constant's name, or that of a module around it, has."""
+        parts = full.split("::")
+        for end in range(1, len(parts) + 1):
+            name = "::".join(parts[:end])
+            areas = self._openers.get(name, {})
+            if name not in CORE and any(
+                _key(name) in self._keys[file] for area in visible & areas.keys() for file in areas[area]
+            ):
+                return True
+        return False
+
+
+def _key(name: str) -> str:
+    """What a constant's name and its path have in common, whatever is an acronym."""
+    return name.replace("::", "/").replace("_", "").lower()
+
+
+def _path_keys(path: str, roots: Iterable[str]) -> Iterable[str]:
+    for root in roots:
+        if not root or path.startswith(f"{root}/"):
+            yield _key(path[len(root) :].lstrip("/").removesuffix(".rb"))

@@ -1,0 +1,107 @@
+"""What Ruby files load and use, resolved to the files of the repository.
+
+A name is looked up on the load path of the file that asks for it, see :mod:`builder.structure.ruby.projects`;
+what is not there is from outside. A constant leads to the one file that opens it, see
+:mod:`builder.structure.ruby.constants`: Ruby has it when that file was loaded by anyone, and an autoloader
+loads that file. Where several files open it and none has its name, there is no edge.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Iterator, Mapping
+
+from builder.repository import Repository
+from builder.structure.languages import Facts, Found, Import, Links
+from builder.structure.paths import join, normalised
+from builder.structure.ruby.constants import Constants
+from builder.structure.ruby.loads import PROJECT
+from builder.structure.ruby.projects import Projects
+from builder.structure.types import KINDS
+
+_SUFFIXES = (".so", ".o", ".bundle", ".dll", ".jar")  # what is compiled
+_MAX_STARS, _MAX_PATTERNS = 3, 200  # each pattern is tried on every path below its folder
+_STAR = re.compile(r"\*\*/|\*\*?|\?|[^*?]+")
+
+
+def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
+    """Resolve everything that ``facts`` ask for."""
+    projects = Projects(facts, repository)
+    loads = _Loads(projects, repository)
+    constants = Constants(facts, projects)
+    found = Found()
+    for path, known in facts.items():
+        for wanted in known.imports:
+            if wanted.kind not in KINDS:
+                continue
+            if wanted.form == "constant":
+                if target := constants.file(path, wanted.module, wanted.name):
+                    found.edge(path, target, wanted.kind)
+                continue
+            targets = loads.resolve(path, wanted)
+            for target in targets:
+                found.edge(path, target, wanted.kind)
+            if targets:
+                continue
+            if wanted.form in ("require", "load") and wanted.module[:1] not in (".", "/", "~", PROJECT):
+                found.external.add(wanted.module)
+            else:
+                found.unresolved.add((path, wanted.module.removeprefix(PROJECT).lstrip("/")))
+    return found.links()
+
+
+class _Loads:
+    def __init__(self, projects: Projects, repository: Repository) -> None:
+        self._projects = projects
+        self._sorted = [file.path for file in repository.files]
+        self._paths = frozenset(self._sorted)
+        self._num_patterns = 0
+
+    def resolve(self, path: str, wanted: Import) -> list[str]:
+        """The files that one call loads; several for a pattern only."""
+        if wanted.form == "dynamic" or not wanted.module:
+            return []
+        folder, name = path.rpartition("/")[0], wanted.module
+        base = folder
+        if name.startswith((PROJECT, "./", "../")) and wanted.form != "relative":
+            base = self._projects.project_folder(path) if wanted.form != "exact" else folder
+        if wanted.form == "glob":
+            return list(self._matching(base if name.startswith(PROJECT) else folder, name.removeprefix(PROJECT)))
+        if wanted.form in ("relative", "exact") or name.startswith((PROJECT, "./", "../")):
+            places = [normalised(base, name.removeprefix(PROJECT))]
+        elif name.startswith("/"):
+            places = []
+        else:
+            places = [normalised(root, name) for root in self._projects.roots(path)]
+            if wanted.form == "load":
+                places.append(normalised(self._projects.project_folder(path), name))
+        return self._first(places, wanted.form in ("load", "exact"))
+
+    def _first(self, places: list[str | None], is_exact: bool) -> list[str]:
+        for place in places:
+            if not place or place.endswith(_SUFFIXES):
+                continue
+            target = place if is_exact or place.endswith(".rb") else f"{place}.rb"
+            if target in self._paths:
+                return [target]
+        return []
+
+    def _matching(self, folder: str, pattern: str) -> Iterator[str]:
+        """The Ruby files that a pattern of `Dir` fits, which stand below the folder that it begins with."""
+        fixed = re.split(r"[^/]*[*?\[{]", pattern, maxsplit=1)[0]
+        rest = pattern[len(fixed) :]
+        start = normalised(folder, fixed)
+        self._num_patterns += 1
+        is_simple = not set("[]{}\\") & set(rest) and len(re.findall(r"\*+", rest)) <= _MAX_STARS
+        if start is None or not is_simple or self._num_patterns > _MAX_PATTERNS:
+            return
+        parts = {"**/": r"(?:[^/]+/)*", "*": "[^/]*", "**": "[^/]*", "?": "[^/]"}
+        fits = re.compile("".join(parts.get(part, re.escape(part)) for part in _STAR.findall(rest)))
+        prefix = f"{start}/" if start else ""
+        first = bisect.bisect_left(self._sorted, prefix)
+        for path in self._sorted[first:]:
+            if not path.startswith(prefix):
+                return
+            if path.endswith(".rb") and fits.fullmatch(path, len(prefix)):
+                yield path
