@@ -24,6 +24,7 @@ class Constants:
         self._keys: dict[str, frozenset[str]] = {}
         self._required: dict[str, set[str]] = defaultdict(set)  # of each project what its files ask for
         self._resolved: dict[tuple[frozenset[str], str, str], tuple[str, bool] | None] = {}
+        self._above: dict[tuple[frozenset[str], str], tuple[str, ...]] = {}
         self._outside: dict[str, frozenset[str]] = {}
         for path, known in facts.items():
             folder = path.rpartition("/")[0]
@@ -55,15 +56,18 @@ class Constants:
         return areas is not None and not visible.isdisjoint(areas)
 
     def _resolve(
-        self, visible: frozenset[str], written: str, nesting: str, depth: int = 0
+        self, visible: frozenset[str], written: str, nesting: str, is_ancestor: bool = False
     ) -> tuple[str, bool] | None:
         """The full name of what is meant, and whether all of it was found."""
         head, *rest = written.removeprefix("::").split("::")
         scopes = nesting.split(" ") if nesting and not written.startswith("::") else []
-        names = [f"{scope}::{head}" for scope in scopes]
-        if scopes and not depth:
-            names += [f"{ancestor}::{head}" for ancestor in self._inherited(visible, scopes[0])]
-        full = next((name for name in (*names, head) if self._is_known(name, visible)), None)
+        lexical = (f"{scope}::{head}" for scope in scopes)
+        full = next((name for name in lexical if self._is_known(name, visible)), None)
+        if full is None and scopes and not is_ancestor:
+            inherited = (f"{ancestor}::{head}" for ancestor in self._inherited(visible, scopes[0]))
+            full = next((name for name in inherited if self._is_known(name, visible)), None)
+        if full is None and self._is_known(head, visible):
+            full = head
         if full is None or full in CORE:
             return None if full is None or not rest else self._within(visible, full, rest)
         return self._within(visible, full, rest)
@@ -75,32 +79,39 @@ class Constants:
             full = f"{full}::{part}"
         return full, True
 
-    def _inherited(self, visible: frozenset[str], name: str) -> list[str]:
+    def _inherited(self, visible: frozenset[str], name: str) -> tuple[str, ...]:
         """The classes and modules that ``name`` inherits constants from, as far as they are here."""
+        if (visible, name) in self._above:
+            return self._above[visible, name]
         found: dict[str, None] = {}
         queue = [name]
         for each in queue:
             for written, nesting in self._ancestors.get(each, ()):
-                above = self._resolve(visible, written, nesting, depth=1)
+                above = self._resolve(visible, written, nesting, is_ancestor=True)
                 if above and above[1] and above[0] not in found and len(found) < _MAX_ANCESTORS:
                     found[above[0]] = None
                     queue.append(above[0])
-        return list(found)
+        self._above[visible, name] = tuple(found)
+        return tuple(found)
 
     def _owner(self, path: str, folder: str, visible: frozenset[str], full: str, is_whole: bool) -> str | None:
         """The one file that opens a constant, if there is one."""
-        areas = self._openers[full]
-        own = {file: form for area in areas if area in visible and area[-1:] == "/" for file, form in areas[area].items()}
-        other = {file: form for area in areas if area in visible and area[-1:] != "/" for file, form in areas[area].items()}
         if full in CORE or (self._is_outside(folder, full) and not self._is_own(full, visible)):
             return None
-        for openers in (own, other):
-            if not is_whole:
-                openers = {file: form for file, form in openers.items() if form == "body"}
-            named = [file for file in openers if _key(full) in self._keys[file]]
-            for files in (named, *([file for file in openers if openers[file] == form] for form in ("body", "constants"))):
-                if files:
-                    return files[0] if len(files) == 1 and path not in openers else None
+        areas = self._openers[full]
+        # What a library opens comes before what tests and other folders of their own open again.
+        for is_library in (True, False):
+            files: Area = {}
+            for area in visible & areas.keys():
+                if area.endswith("/") == is_library:
+                    files |= areas[area]
+            if not is_whole:  # then a method of it may be meant, or what it inherits: no matter who only nests
+                files = {file: form for file, form in files.items() if form == "body"}
+            named = [file for file in files if _key(full) in self._keys[file]]
+            with_body = [file for file, form in files.items() if form == "body"]
+            with_constants = [file for file, form in files.items() if form == "constants"]
+            if found := named or with_body or with_constants:
+                return found[0] if len(found) == 1 and found[0] != path and files.get(path) != "body" else None
         return None
 
     def _is_outside(self, folder: str, full: str) -> bool:
