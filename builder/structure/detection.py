@@ -9,7 +9,8 @@ _MAX_SHEBANG = 256  # characters; Linux reads as many
 _INTERPRETERS = {
     "bash": "Shell", "dash": "Shell", "ksh": "Shell", "sh": "Shell", "zsh": "Shell", "awk": "Awk",
     "lua": "Lua", "node": "JavaScript", "perl": "Perl", "php": "PHP", "python": "Python",
-    "pypy": "Python", "Rscript": "R", "ruby": "Ruby", "jruby": "Ruby", "rake": "Ruby", "deno": "TypeScript", "make": "Makefile",
+    "pypy": "Python", "Rscript": "R", "ruby": "Ruby", "jruby": "Ruby", "rake": "Ruby",
+    "deno": "TypeScript", "make": "Makefile",
 }  # fmt: skip
 _NAMES = {
     "CMakeLists.txt": "CMake", "Dockerfile": "Dockerfile", "GNUmakefile": "Makefile",

@@ -1,4 +1,4 @@
-"""Which file a constant comes from: by Ruby's lexical scopes, and by the names that files have by convention."""
+"""Which file a constant comes from: by Ruby's lexical scopes, then by the names that files have."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Constants:
                     self._required[project].add(_key(re.split(r"[/-]", wanted.module)[0]))
                 elif wanted.kind == "ancestor":
                     self._ancestors[wanted.form].append((wanted.module, wanted.name))
-                elif wanted.kind == "defines" and path.endswith(".rb"):  # others are not loaded by their names
+                elif wanted.kind == "defines" and path.endswith(
+                    ".rb"
+                ):  # others are not loaded by their names
                     files = self._openers[wanted.module][area]
                     files[path] = min(files.get(path, wanted.form), wanted.form)  # body, constants, nesting
                     if path not in self._keys:
@@ -94,7 +96,9 @@ class Constants:
         self._above[visible, name] = tuple(found)
         return tuple(found)
 
-    def _owner(self, path: str, folder: str, visible: frozenset[str], full: str, is_whole: bool) -> str | None:
+    def _owner(
+        self, path: str, folder: str, visible: frozenset[str], full: str, is_whole: bool
+    ) -> str | None:
         """The one file that opens a constant, if there is one."""
         if full in CORE or (self._is_outside(folder, full) and not self._is_own(full, visible)):
             return None
@@ -105,13 +109,17 @@ class Constants:
             for area in visible & areas.keys():
                 if area.endswith("/") == is_library:
                     files |= areas[area]
-            if not is_whole:  # then a method of it may be meant, or what it inherits: no matter who only nests
+            if (
+                not is_whole
+            ):  # then a method of it may be meant, or what it inherits: no matter who only nests
                 files = {file: form for file, form in files.items() if form == "body"}
             named = [file for file in files if _key(full) in self._keys[file]]
             with_body = [file for file, form in files.items() if form == "body"]
             with_constants = [file for file, form in files.items() if form == "constants"]
             if found := named or with_body or with_constants:
-                return found[0] if len(found) == 1 and found[0] != path and files.get(path) != "body" else None
+                return (
+                    found[0] if len(found) == 1 and found[0] != path and files.get(path) != "body" else None
+                )
         return None
 
     def _is_outside(self, folder: str, full: str) -> bool:
@@ -122,7 +130,11 @@ class Constants:
         project = self._projects.of(folder).folder
         if project not in self._outside:
             names = self._projects.outside(folder)
-            keys = {_key(part) for name in names for part in (name, re.split(r"[/-]", name)[0], re.sub("-", "", name))}
+            keys = {
+                _key(part)
+                for name in names
+                for part in (name, re.split(r"[/-]", name)[0], re.sub("-", "", name))
+            }
             self._outside[project] = frozenset(keys | self._required[project])
         return _key(head) in self._outside[project]
 
@@ -147,4 +159,4 @@ def _key(name: str) -> str:
 def _path_keys(path: str, roots: Iterable[str]) -> Iterable[str]:
     for root in roots:
         if not root or path.startswith(f"{root}/"):
-            yield _key(path[len(root) :].lstrip("/").removesuffix(".rb"))
+            yield path[len(root) :].lstrip("/").removesuffix(".rb").replace("_", "")  # never in capitals

@@ -21,6 +21,7 @@ _FILES = ("File", "::File")
 _SAME = ("to_s", "to_path", "freeze", "realpath", "expand_path", "cleanpath")
 _MAX_NESTING = 8  # of calls in a path
 _MAX_VALUES = 200  # of a list that is gone through
+_MAX_TURNS = 10_000  # of all such lists in a file
 _MAX_WRITTEN = 80  # characters of what cannot be told
 _LISTS = ("string_array", "array")
 
@@ -40,40 +41,60 @@ class Paths:
     def __init__(self, assignments: Sequence[Node]) -> None:
         self._assignments = assignments
         self._values: dict[str, Node | None] | None = None
+        self._num_turns = 0
+
+    def turns(self, loop: Loop | None) -> list[dict[str, str]]:
+        """What the variables around a call are, for each time that it is made."""
+        self._num_turns += len(loop.values) if loop else 0
+        if loop is None or not loop.values or self._num_turns > _MAX_TURNS:
+            return [{}]
+        return [{loop.variable: value} for value in loop.values]
 
     def value(self, node: Node | None, bound: Mapping[str, str], depth: int = 0) -> str | None:
-        """A text that is plain or begins with :data:`HERE` or :data:`PROJECT`; ``None`` if it cannot be told."""
+        """A text, plain or after :data:`HERE` or :data:`PROJECT`; ``None`` if it cannot be told."""
         if node is None or depth > _MAX_NESTING:
             return None
         if node.type == "string":
             return self._string(node, bound, depth)
         if node.type in ("identifier", "constant"):
             return self._named(text(node), bound, depth)
-        if node.type == "binary" and text(node.child_by_field_name("operator")) == "+":
+        if node.type == "binary":
             left = self.value(node.child_by_field_name("left"), bound, depth + 1)
+            operator = text(node.child_by_field_name("operator"))
+            if left is None or operator in ("||", "or"):
+                return left
             right = self.value(node.child_by_field_name("right"), bound, depth + 1)
-            return None if left is None or right is None else left + right
+            return left + right if operator == "+" and right is not None else None
         return self._called(node, bound, depth) if node.type == "call" else None
 
     def loop(self, call: Node) -> Loop | None:
         """What `[…].each { |x| … }` or `Dir[…].each { |x| … }` goes through."""
         block = call.child_by_field_name("block")
         parameters = block.child_by_field_name("parameters") if block else None
-        variable = parameters.named_child(0) if parameters and parameters.named_child_count == 1 else None
-        if variable is None or variable.type != "identifier":
+        variable = "it" if block else ""
+        if parameters is not None:
+            only = parameters.named_child(0) if parameters.named_child_count == 1 else None
+            variable = text(only) if only is not None and only.type == "identifier" else ""
+        if not variable:
             return None
         source: Node | None = call
         if text(call.child_by_field_name("method")) == "each":
             source = call.child_by_field_name("receiver")
-        if source is not None and source.type == "call" and text(source.child_by_field_name("method")) == "sort":
+        if (
+            source is not None
+            and source.type == "call"
+            and text(source.child_by_field_name("method")) == "sort"
+        ):
             source = source.child_by_field_name("receiver")
         if source is None:
             return None
         if source.type in _LISTS:
-            values = [_word(child) for child in source.named_children[:_MAX_VALUES] if child.type != "comment"]
-            return Loop(text(variable), tuple(value for value in values if value)) if all(values) else None
+            values = [
+                _word(child) for child in source.named_children[:_MAX_VALUES] if child.type != "comment"
+            ]
+            return Loop(variable, tuple(value for value in values if value)) if all(values) else None
         pattern = self._pattern(source)
-        return Loop(text(variable), pattern=pattern) if pattern else None
+        return Loop(variable, pattern=pattern) if pattern else None
 
     def _pattern(self, node: Node) -> str:
         """The pattern of `Dir[…]` and `Dir.glob(…)`."""
@@ -165,7 +186,7 @@ def _arguments(call: Node) -> list[Node]:
 
 
 def loaded(call: Node, kind: str, paths: Paths, loop: Loop | None, container: str) -> Iterator[Import]:
-    """What one of :data:`LOADS` asks for. ``container`` is the path for constants that have none of their own."""
+    """What one of :data:`LOADS` asks for. ``container`` is the path of constants that are given none."""
     method, given = text(call.child_by_field_name("method")), _arguments(call)
     if method == "autoload":
         yield from _autoloaded(given, paths, container)
@@ -175,9 +196,8 @@ def loaded(call: Node, kind: str, paths: Paths, loop: Loop | None, container: st
     if loop and loop.pattern and text(given[0]) == loop.variable:
         yield _asked("glob", loop.pattern, kind)
         return
-    bound = [{loop.variable: value} for value in loop.values] if loop else []
-    for variables in bound or [{}]:
-        value = paths.value(given[0], variables)
+    for bound in paths.turns(loop):
+        value = paths.value(given[0], bound)
         if value:
             yield _asked(method, value, kind)
         elif method != "load" and given[0].type not in ("simple_symbol", "integer", "hash"):

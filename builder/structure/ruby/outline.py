@@ -73,7 +73,9 @@ def definition(node: Node, depth: int, comments: Comments, source: bytes) -> Ite
     name = node.child_by_field_name("name") or node.child_by_field_name("left")
     named, shown = text(name), list(range(row + 1, lines(node)[-1] + 1))
     if node.type == "call":  # of attr_reader and its like
-        signature = one_line(source[node.start_byte : min(node.end_byte, node.start_byte + _MAX_READ)], _MAX_SIGNATURE)
+        signature = one_line(
+            source[node.start_byte : min(node.end_byte, node.start_byte + _MAX_READ)], _MAX_SIGNATURE
+        )
         kind, named = "attribute", _accessors(node)
     elif node.type in ("assignment", "operator_assignment"):
         kind, signature = "constant", one_line(node.text or b"", _MAX_VALUE + 1) if len(shown) == 1 else ""
@@ -117,8 +119,9 @@ def _head(node: Node, row: int) -> tuple[int, int]:
     if last.type == "superclass" and bottom > row:  # `Struct.new(…) do` and a whole body
         end, bottom = last.start_byte + (last.text or b"").find(b"\n"), last.start_point.row
     body = node.child_by_field_name("body")
-    holds_body = body is not None and body.start_point.row == bottom or node.end_point.row == bottom > row
-    return end, bottom + 1 - bool(holds_body)
+    holds_body = body is not None and body.start_point.row == bottom
+    holds_body = holds_body or node.end_point.row == bottom > row
+    return end, bottom + 1 - holds_body
 
 
 def _signature(source: bytes, node: Node, end: int) -> str:

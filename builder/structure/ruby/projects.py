@@ -16,11 +16,15 @@ from builder.structure.ruby.loads import HERE, PROJECT
 _QUOTED = r"(?:[\"']([^\"'\n]+)[\"']|%q?[<\[({]([^>\])}\n]+)[>\])}])"
 _NAME = re.compile(rf"\.name\s*=\s*{_QUOTED}")
 _NEEDED = re.compile(r"\.add_(?:runtime_|development_)?dependency[\s(]+[\"']([\w.-]+)[\"']")
-_REQUIRE_PATHS = re.compile(r"\.require_paths?\s*=\s*(?:\[([^\]]*)\]|%w[\[({]([^\])}]*)[\])}]|([\"'][^\"']*[\"']))")
+_REQUIRE_PATHS = re.compile(
+    r"\.require_paths?\s*=\s*(?:\[([^\]]*)\]|%w[\[({]([^\])}]*)[\])}]|([\"'][^\"']*[\"']))"
+)
 _GEM = re.compile(r"^\s*gem[\s(]+[\"']([\w.-]+)[\"']([^#\n]*(?:,\s*\n[^#\n]*)*)", re.MULTILINE)
 _BY_PATH = re.compile(r"(?:\bpath:|:path\s*=>)\s*[\"']")
 _GEMSPEC = re.compile(r"^\s*gemspec\b", re.MULTILINE)
-_PATH_BLOCK = re.compile(r"^\s*path[\s(]+[\"'][^\"'\n]*[\"']\)?\s+do\b(.*?)^\s*end\b", re.MULTILINE | re.DOTALL)
+_PATH_BLOCK = re.compile(
+    r"^\s*path[\s(]+[\"'][^\"'\n]*[\"']\)?\s+do\b(.*?)^\s*end\b", re.MULTILINE | re.DOTALL
+)
 _APPLICATION = "config/application.rb"
 TESTS = {"test", "tests", "spec", "specs"}
 # Folders that a library's own files know nothing of.
@@ -75,7 +79,7 @@ class Projects:
 
     @functools.cache  # noqa: B019
     def around(self, folder: str) -> tuple[Project, ...]:
-        """That project, then those around it whose Gemfile or load path it shares, then the gems it declares."""
+        """That project, those around it whose Gemfile it shares, and the gems that they declare."""
         project = self.of(folder)
         found = {project.folder: project}
         while project.folder and not (project.is_gem or project.has_gemfile):
@@ -116,7 +120,7 @@ class Projects:
 
     @functools.cache  # noqa: B019
     def area(self, folder: str) -> str:
-        """Where constants that are opened in ``folder`` count: a project (ends in ``/``), or a folder of its own."""
+        """Where constants of ``folder`` count: in a project (ends in ``/``), or in a folder of their own."""
         project = self.of(folder)
         parts = folder[len(project.folder) :].strip("/").split("/")
         place, in_library = project.folder, False

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from builder.repository import Repository
 from builder.structure.languages import Facts, Found, Import, Links
-from builder.structure.paths import join, normalised
+from builder.structure.paths import normalised
 from builder.structure.ruby.constants import Constants
 from builder.structure.ruby.loads import PROJECT
 from builder.structure.ruby.projects import Projects
@@ -67,7 +67,9 @@ class _Loads:
         if name.startswith((PROJECT, "./", "../")) and wanted.form != "relative":
             base = self._projects.project_folder(path) if wanted.form != "exact" else folder
         if wanted.form == "glob":
-            return list(self._matching(base if name.startswith(PROJECT) else folder, name.removeprefix(PROJECT)))
+            return list(
+                self._matching(base if name.startswith(PROJECT) else folder, name.removeprefix(PROJECT))
+            )
         if wanted.form in ("relative", "exact") or name.startswith((PROJECT, "./", "../")):
             places = [normalised(base, name.removeprefix(PROJECT))]
         elif name.startswith("/"):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _CALLS = (*LOADS, *ACCESSORS, "include", "prepend", "sig", "autoload_under", "autoload_at", "each", "glob")
-_ADDERS = ("unshift", "push", "append", "prepend", "<<")
+_ADDERS = ("unshift", "push", "append", "prepend", "insert", "<<")
 _QUERY = f"""
 [(class) (module) (singleton_class)] @scope
 [(method) (singleton_method)] @method
@@ -53,7 +53,6 @@ _MAX_DEPTH = 32  # of modules in one another: deeper ones count as the one aroun
 _MAX_NAME = 300  # bytes; of a full name as well
 _CONSTANT = re.compile(rb"(?:::)?[A-Z]\w*(?:\s*::\s*[A-Z]\w*)*")
 _SPACE = re.compile(r"\s+")
-_NESTED = {"class", "module", "comment"}
 _ABOUT_CONSTANTS = ("autoload", "private_constant", "public_constant", "deprecate_constant", "eager_autoload")
 
 
@@ -76,7 +75,9 @@ def scan(source: bytes) -> Facts:
     found = captures_by_name(GRAMMAR, _QUERY, root)
     file = _File(source, found)
     file.walk()
-    header = set(file.comments.leading(next((node for node in root.named_children if node.type != "comment"), None)))
+    header = set(
+        file.comments.leading(next((node for node in root.named_children if node.type != "comment"), None))
+    )
     return Facts(tuple(file.imports), tuple(file.outline), frozenset(header | file.header))
 
 
@@ -146,7 +147,7 @@ class _File:
             if block := node.child_by_field_name("block"):
                 add(block.start_byte, block.end_byte, lambda place, node=node: self._block(node, place), True)
         for node in found.get("adds", ()):
-            add(node.start_byte, node.end_byte, lambda place, node=node: self._adds(node))
+            add(node.start_byte, node.end_byte, lambda _, node=node: self._adds(node))
         for start, written in self._constants():
             add(start, start, lambda place, written=written: self._uses(written, place))
 
@@ -166,12 +167,11 @@ class _File:
                 name = name.rpartition("::")[0] if own.get(start) == end else name
                 if name:
                     yield start, name
-        qualified = {node.start_byte for node in self._found.get("qualified", ())}
+        skipped = longest | own.keys() | {node.start_byte for node in self._found.get("qualified", ())}
         for node in self._found.get("constant", ()):
             start = node.start_byte
-            if start not in longest and start not in own and start not in qualified:
-                if node.end_byte - start <= _MAX_NAME:
-                    yield start, text(node)
+            if start not in skipped and node.end_byte - start <= _MAX_NAME:
+                yield start, text(node)
 
     def _uses(self, written: str, place: _Place) -> None:
         key = written, place.nesting
@@ -212,7 +212,9 @@ class _File:
                 self._inherits(place.name, given.named_children, place)
         elif method in LOADS:
             container = place.container or (f"{place.name}::" if place.name else "")
-            wanted = list(loaded(node, place.kind, self._paths, place.loop, container if self._derives else ""))
+            wanted = list(
+                loaded(node, place.kind, self._paths, place.loop, container if self._derives else "")
+            )
             self._loaded += wanted
             if wanted and not place.in_method and place.kind == "import":
                 self.header.update(lines(node))
@@ -224,7 +226,9 @@ class _File:
         if method in ("each", "glob"):
             return replace(place, loop=self._paths.loop(node) or place.loop)
         given = node.child_by_field_name("arguments")
-        value = self._paths.value(given.named_child(0), {}) if given and given.named_child_count == 1 else None
+        value = (
+            self._paths.value(given.named_child(0), {}) if given and given.named_child_count == 1 else None
+        )
         if method.startswith("autoload_") and value and place.name:
             container = value if method == "autoload_at" else f"{place.name}::{value}::"
             return replace(place, container=container)
@@ -273,15 +277,16 @@ def _substance(node: Node) -> str:
     body = node.child_by_field_name("body")
     if body is None:
         return "body"
-    substance = ""
-    for child in body.named_children:
-        kind = child.type
-        if kind == "assignment" and (left := child.child_by_field_name("left")) and left.type == "constant":
-            substance = "constants"
-        elif kind == "call" and text(child.child_by_field_name("method")) in _ABOUT_CONSTANTS:
-            substance = "constants"
-        elif kind not in _NESTED:
-            return "body"
-        elif kind != "comment":
-            substance = substance or "nesting"
-    return substance or "body"
+    kinds = {_about(child) for child in body.named_children}
+    return min(kinds - {""}, default="body")
+
+
+def _about(statement: Node) -> str:
+    """What a statement of a module's body gives it; ``""`` for a comment."""
+    kind = statement.type
+    if kind == "assignment":
+        left = statement.child_by_field_name("left")
+        return "constants" if left is not None and left.type == "constant" else "body"
+    if kind == "call" and text(statement.child_by_field_name("method")) in _ABOUT_CONSTANTS:
+        return "constants"
+    return {"class": "nesting", "module": "nesting", "comment": ""}.get(kind, "body")
