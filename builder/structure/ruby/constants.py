@@ -4,42 +4,45 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from builder.structure.languages import Facts
 from builder.structure.ruby.names import CORE, KNOWN
 from builder.structure.ruby.projects import Projects
 
 _MAX_ANCESTORS = 30
+# How a file opens a constant: by an assignment or with a superclass, with a body that says something of the
+# module itself, with constants only, or to nest other modules.
+FORMS = ("made", "body", "constants", "nesting")
 Area = dict[str, str]  # the files that open a constant, and what each says of it
 
 
 class Constants:
     """All constants that the files of a repository open, and who sees them."""
 
-    def __init__(self, facts: Mapping[str, Facts], projects: Projects) -> None:
+    def __init__(
+        self, facts: Mapping[str, Facts], projects: Projects, outside: Mapping[str, Collection[str]]
+    ) -> None:
+        """``outside`` are the names that the files of each project load from elsewhere."""
         self._projects = projects
         self._openers: dict[str, dict[str, Area]] = defaultdict(lambda: defaultdict(dict))
         self._ancestors: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._keys: dict[str, frozenset[str]] = {}
-        self._required: dict[str, set[str]] = defaultdict(set)  # of each project what its files ask for
         self._resolved: dict[tuple[frozenset[str], str, str], tuple[str, bool] | None] = {}
         self._above: dict[tuple[frozenset[str], str], tuple[str, ...]] = {}
+        self._loaded = outside
         self._outside: dict[str, frozenset[str]] = {}
         for path, known in facts.items():
             folder = path.rpartition("/")[0]
-            project = projects.of(folder).folder
             area = projects.area(folder)
             for wanted in known.imports:
-                if wanted.form == "require":
-                    self._required[project].add(_key(re.split(r"[/-]", wanted.module)[0]))
-                elif wanted.kind == "ancestor":
+                if wanted.kind == "ancestor":
                     self._ancestors[wanted.form].append((wanted.module, wanted.name))
                 elif wanted.kind == "defines" and path.endswith(
                     ".rb"
                 ):  # others are not loaded by their names
                     files = self._openers[wanted.module][area]
-                    files[path] = min(files.get(path, wanted.form), wanted.form)  # body, constants, nesting
+                    files[path] = min(files.get(path, wanted.form), wanted.form, key=FORMS.index)
                     if path not in self._keys:
                         self._keys[path] = frozenset(_path_keys(path, projects.named_roots(folder)))
 
@@ -100,26 +103,28 @@ class Constants:
         self, path: str, folder: str, visible: frozenset[str], full: str, is_whole: bool
     ) -> str | None:
         """The one file that opens a constant, if there is one."""
-        if full in CORE or (self._is_outside(folder, full) and not self._is_own(full, visible)):
+        if full in CORE:
             return None
         areas = self._openers[full]
+        must_be_made = self._is_outside(folder, full) and not self._is_own(full, visible)
         # What a library opens comes before what tests and other folders of their own open again.
         for is_library in (True, False):
             files: Area = {}
             for area in visible & areas.keys():
                 if area.endswith("/") == is_library:
                     files |= areas[area]
-            if (
-                not is_whole
-            ):  # then a method of it may be meant, or what it inherits: no matter who only nests
-                files = {file: form for file, form in files.items() if form == "body"}
+            if not is_whole and len(files) > 1:
+                return None  # what many files open, those outside may open as well, for what was not found
             named = [file for file in files if _key(full) in self._keys[file]]
-            with_body = [file for file, form in files.items() if form == "body"]
+            with_body = [file for file, form in files.items() if form in FORMS[:2]]
             with_constants = [file for file, form in files.items() if form == "constants"]
+            if must_be_made:
+                named, with_constants = [], []
+                with_body = with_body if all(files[file] == "made" for file in with_body) else []
+                with_body = with_body if full not in KNOWN else []
             if found := named or with_body or with_constants:
-                return (
-                    found[0] if len(found) == 1 and found[0] != path and files.get(path) != "body" else None
-                )
+                is_reopened = files.get(path) in FORMS[:2]
+                return found[0] if len(found) == 1 and found[0] != path and not is_reopened else None
         return None
 
     def _is_outside(self, folder: str, full: str) -> bool:
@@ -129,13 +134,9 @@ class Constants:
             return True
         project = self._projects.of(folder).folder
         if project not in self._outside:
-            names = self._projects.outside(folder)
-            keys = {
-                _key(part)
-                for name in names
-                for part in (name, re.split(r"[/-]", name)[0], re.sub("-", "", name))
-            }
-            self._outside[project] = frozenset(keys | self._required[project])
+            names = {*self._projects.outside(folder), *self._loaded.get(project, ())}
+            words = {part for name in names for part in (name.replace("-", ""), re.split("[/-]", name)[0])}
+            self._outside[project] = frozenset(map(_key, words))
         return _key(head) in self._outside[project]
 
     def _is_own(self, full: str, visible: frozenset[str]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from builder.repository import Repository
@@ -22,6 +23,7 @@ from builder.structure.types import KINDS
 
 _SUFFIXES = (".so", ".o", ".bundle", ".dll", ".jar")  # what is compiled
 _MAX_STARS, _MAX_PATTERNS = 3, 200  # each pattern is tried on every path below its folder
+_NAME = re.compile(r"[^./~\x00-\x1f]")  # what is looked up on the load path begins like this
 _STAR = re.compile(r"\*\*/|\*\*?|\?|[^*?]+")
 
 
@@ -29,25 +31,26 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
     """Resolve everything that ``facts`` ask for."""
     projects = Projects(facts, repository)
     loads = _Loads(projects, repository)
-    constants = Constants(facts, projects)
     found = Found()
+    outside: dict[str, set[str]] = defaultdict(set)
     for path, known in facts.items():
         for wanted in known.imports:
-            if wanted.kind not in KINDS:
-                continue
-            if wanted.form == "constant":
-                if target := constants.file(path, wanted.module, wanted.name):
-                    found.edge(path, target, wanted.kind)
+            if wanted.kind not in KINDS or wanted.form == "constant":
                 continue
             targets = loads.resolve(path, wanted)
             for target in targets:
                 found.edge(path, target, wanted.kind)
-            if targets:
-                continue
-            if wanted.form in ("require", "load") and wanted.module[:1] not in (".", "/", "~", PROJECT):
+            if not targets and wanted.form in ("require", "load") and _NAME.match(wanted.module):
                 found.external.add(wanted.module)
-            else:
+                outside[projects.project_folder(path)].add(wanted.module)
+            elif not targets:
                 found.unresolved.add((path, wanted.module.removeprefix(PROJECT).lstrip("/")))
+    constants = Constants(facts, projects, outside)
+    for path, known in facts.items():
+        for wanted in known.imports:
+            opener = constants.file(path, wanted.module, wanted.name) if wanted.form == "constant" else None
+            if opener is not None:
+                found.edge(path, opener, wanted.kind)
     return found.links()
 
 

@@ -8,7 +8,7 @@ Of its :class:`Import` entries those with a kind of an edge are what it asks for
 - ``constant``: ``module`` as written, with the modules around it in ``name``, innermost first.
 
 The others: ``root`` is a folder that the file adds to the load path; ``defines`` a constant that it opens
-(``form``: with a ``body``, with nothing but ``constants``, or for ``nesting`` only); ``ancestor`` what the
+(``form``: one of ``FORMS`` in :mod:`builder.structure.ruby.constants`); ``ancestor`` what the
 class ``form`` inherits constants from, written like a ``constant``.
 """
 
@@ -186,7 +186,7 @@ class _File:
         if node.type == "singleton_class" or not (name := _full(node, place)):
             return
         parent = node.child_by_field_name("superclass")
-        self._about[Import(name, kind="defines", form="body" if parent else _substance(node))] = None
+        self._about[Import(name, kind="defines", form="made" if parent else _substance(node))] = None
         self._inherits(name, parent.named_children if parent else (), place)
 
     def _assigned(self, node: Node, place: _Place) -> None:
@@ -194,7 +194,7 @@ class _File:
         left = node.child_by_field_name("left")
         written = _SPACE.sub("", text(left)) if left and left.end_byte - left.start_byte <= _MAX_NAME else ""
         if _CONSTANT.fullmatch(written.encode()):
-            self._about[Import(_joined(written, place), kind="defines", form="body")] = None
+            self._about[Import(_joined(written, place), kind="defines", form="made")] = None
 
     def _inherits(self, name: str, given: Iterable[Node], place: _Place) -> None:
         for node in given:
