@@ -28,6 +28,8 @@ class Constants:
         self._openers: dict[str, dict[str, Area]] = defaultdict(lambda: defaultdict(dict))
         self._ancestors: dict[str, list[tuple[str, str]]] = defaultdict(list)
         self._keys: dict[str, frozenset[str]] = {}
+        self._named: dict[str, set[str]] = defaultdict(set)  # where a file has the name of a constant
+        self._owners: dict[tuple[frozenset[str], str, str, bool], tuple[str | None, Area]] = {}
         self._resolved: dict[tuple[frozenset[str], str, str], tuple[str, bool] | None] = {}
         self._above: dict[tuple[frozenset[str], str], tuple[str, ...]] = {}
         self._loaded = outside
@@ -45,6 +47,8 @@ class Constants:
                     files[path] = min(files.get(path, wanted.form), wanted.form, key=FORMS.index)
                     if path not in self._keys:
                         self._keys[path] = frozenset(_path_keys(path, projects.named_roots(folder)))
+                    if wanted.module not in CORE and _key(wanted.module) in self._keys[path]:
+                        self._named[wanted.module].add(area)
 
     def file(self, path: str, written: str, nesting: str) -> str | None:
         """The file that opens what ``written`` means in ``path``, within the modules of ``nesting``."""
@@ -54,7 +58,14 @@ class Constants:
         if place not in self._resolved:
             self._resolved[place] = self._resolve(visible, written, nesting)
         found = self._resolved[place]
-        return self._owner(path, folder, visible, *found) if found else None
+        if found is None or found[0] in CORE:
+            return None
+        owned = visible, self._projects.of(folder).folder, *found
+        if owned not in self._owners:
+            self._owners[owned] = self._owner(folder, visible, *found)
+        owner, files = self._owners[owned]
+        # Who opens a constant again may mean what it adds itself.
+        return owner if owner != path and files.get(path) not in FORMS[:2] else None
 
     def _is_known(self, name: str, visible: frozenset[str]) -> bool:
         areas = self._openers.get(name)
@@ -100,11 +111,9 @@ class Constants:
         return tuple(found)
 
     def _owner(
-        self, path: str, folder: str, visible: frozenset[str], full: str, is_whole: bool
-    ) -> str | None:
-        """The one file that opens a constant, if there is one."""
-        if full in CORE:
-            return None
+        self, folder: str, visible: frozenset[str], full: str, is_whole: bool
+    ) -> tuple[str | None, Area]:
+        """The one file that opens a constant, if there is one, and all those that do."""
         areas = self._openers[full]
         must_be_made = self._is_outside(folder, full) and not self._is_own(full, visible)
         # What a library opens comes before what tests and other folders of their own open again.
@@ -114,18 +123,22 @@ class Constants:
                 if area.endswith("/") == is_library:
                     files |= areas[area]
             if not is_whole and len(files) > 1:
-                return None  # what many files open, those outside may open as well, for what was not found
+                return (
+                    None,
+                    files,
+                )  # what many files open, those outside may open as well, for what was not found
             named = [file for file in files if _key(full) in self._keys[file]]
             with_body = [file for file, form in files.items() if form in FORMS[:2]]
             with_constants = [file for file, form in files.items() if form == "constants"]
             if must_be_made:
                 named, with_constants = [], []
-                with_body = with_body if all(files[file] == "made" for file in with_body) else []
-                with_body = with_body if full not in KNOWN else []
+                is_made = (
+                    is_library and full not in KNOWN and all(files[file] == "made" for file in with_body)
+                )
+                with_body = with_body if is_made else []
             if found := named or with_body or with_constants:
-                is_reopened = files.get(path) in FORMS[:2]
-                return found[0] if len(found) == 1 and found[0] != path and not is_reopened else None
-        return None
+                return found[0] if len(found) == 1 else None, files
+        return None, {}
 
     def _is_outside(self, folder: str, full: str) -> bool:
         """Whether the outermost module of a name is somebody else's, as far as names can tell."""
@@ -142,14 +155,8 @@ class Constants:
     def _is_own(self, full: str, visible: frozenset[str]) -> bool:
         """Whether a file has the path that a constant's name, or that of a module around it, has."""
         parts = full.split("::")
-        for end in range(1, len(parts) + 1):
-            name = "::".join(parts[:end])
-            areas = self._openers.get(name, {})
-            if name not in CORE and any(
-                _key(name) in self._keys[file] for area in visible & areas.keys() for file in areas[area]
-            ):
-                return True
-        return False
+        names = ("::".join(parts[:end]) for end in range(1, len(parts) + 1))
+        return any(not visible.isdisjoint(self._named[name]) for name in names if name in self._named)
 
 
 def _key(name: str) -> str:

@@ -21,7 +21,6 @@ _REQUIRE_PATHS = re.compile(
 )
 _GEM = re.compile(r"^\s*gem[\s(]+[\"']([\w.-]+)[\"']([^#\n]*(?:,\s*\n[^#\n]*)*)", re.MULTILINE)
 _BY_PATH = re.compile(r"(?:\bpath:|:path\s*=>)\s*[\"']")
-_GEMSPEC = re.compile(r"^\s*gemspec\b", re.MULTILINE)
 _PATH_BLOCK = re.compile(
     r"^\s*path[\s(]+[\"'][^\"'\n]*[\"']\)?\s+do\b(.*?)^\s*end\b", re.MULTILINE | re.DOTALL
 )
@@ -43,7 +42,8 @@ class Project:
     names: set[str] = field(default_factory=set)  # of the gems that are built from it
     roots: list[str] = field(default_factory=list)  # its part of the load path
     autoloaded: list[str] = field(default_factory=list)  # where Rails has constants by their names
-    needs: set[str] = field(default_factory=set)  # gems that it declares
+    needs: set[str] = field(default_factory=set)  # gems that it declares and that may be here
+    installs: set[str] = field(default_factory=set)  # those that its Gemfile has without a path
     is_gem: bool = False
     has_gemfile: bool = False
     is_rails: bool = False
@@ -160,7 +160,9 @@ class Projects:
     def outside(self, folder: str) -> frozenset[str]:
         """Gems that files in ``folder`` get from elsewhere."""
         projects = self.around(folder)
-        return frozenset().union(*(project.needs for project in projects)) - set(self._gems)
+        return frozenset().union(*(project.needs | project.installs for project in projects)) - set(
+            self._gems
+        )
 
     def _read(self, path: str, content: str) -> None:
         folder, _, name = path.rpartition("/")
@@ -177,8 +179,9 @@ class Projects:
             project = self._project(folder)
             project.has_gemfile = True
             blocks = " ".join(_PATH_BLOCK.findall(content))
-            project.needs.update(gem for gem, rest in _GEM.findall(content) if _BY_PATH.search(rest))
-            project.needs.update(gem for gem, _ in _GEM.findall(blocks))
+            by_path = {gem for gem, rest in _GEM.findall(content) if _BY_PATH.search(rest)}
+            project.needs |= by_path | {gem for gem, _ in _GEM.findall(blocks)}
+            project.installs |= {gem for gem, _ in _GEM.findall(content)} - project.needs
         elif path.endswith(_APPLICATION) and path.removesuffix(_APPLICATION)[-1:] in ("", "/"):
             self._project(path.removesuffix(_APPLICATION).rstrip("/")).is_rails = True
 
