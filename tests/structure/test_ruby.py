@@ -417,6 +417,11 @@ def test_comment_right_above_the_first_definition_documents_it():
      b"x = " + b"a + " * 20_000 + b"1\nrequire x", b"# a\n" * 9_000 + b"def a; end; " * 2_000,
      b"%w[" + b"a " * 5_000 + b"].each { |x| " + b"require x; " * 5_000 + b"}", b"-> {" * 5_000,
      b"module " + b"A" * 200 + b"\n" + (b"module " + b"B" * 200 + b"\nC\n") * 1_000,
+     b"require(\n" * 5_000, b"require(x" * 5_000, b"autoload(" * 5_000, b"A = " * 5_000 + b"1",
+     b"attr_reader(:a,\n" * 3_000, b"class A < B(\n" * 2_000, b"#\n" * 20_000 + b"def a; end; " * 3_000,
+     b"x" + b".each { }" * 1_000, b"require " + b"File.join(" * 5_000,
+     b"".join(b"a%d = File.join(%s)\n" % (n, b", ".join([b"a%d" % (n - 1)] * 50)) for n in range(9))
+     + b"require a8",
      b"".join(b"x%d = x%d\n" % (n, n - 1) for n in range(5_000)) + b"require x4999"],
     ids=lambda source: source[:9].decode("latin-1"),
 )  # fmt: skip

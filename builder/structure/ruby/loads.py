@@ -22,6 +22,8 @@ _SAME = ("to_s", "to_path", "freeze", "realpath", "expand_path", "cleanpath")
 _MAX_NESTING = 8  # of calls in a path
 _MAX_VALUES = 200  # of a list that is gone through
 _MAX_TURNS = 10_000  # of all such lists in a file
+_MAX_STEPS = 100_000  # to tell all values of a file
+_MAX_TEXT = 1_000  # characters of a value
 _MAX_WRITTEN = 80  # characters of what cannot be told
 _LISTS = ("string_array", "array")
 
@@ -41,7 +43,7 @@ class Paths:
     def __init__(self, assignments: Sequence[Node]) -> None:
         self._assignments = assignments
         self._values: dict[str, Node | None] | None = None
-        self._num_turns = 0
+        self._num_turns = self._num_steps = 0
 
     def turns(self, loop: Loop | None) -> list[dict[str, str]]:
         """What the variables around a call are, for each time that it is made."""
@@ -52,20 +54,27 @@ class Paths:
 
     def value(self, node: Node | None, bound: Mapping[str, str], depth: int = 0) -> str | None:
         """A text, plain or after :data:`HERE` or :data:`PROJECT`; ``None`` if it cannot be told."""
-        if node is None or depth > _MAX_NESTING:
+        self._num_steps += 1
+        if node is None or depth > _MAX_NESTING or self._num_steps > _MAX_STEPS:
             return None
+        told: str | None = None
         if node.type == "string":
-            return self._string(node, bound, depth)
-        if node.type in ("identifier", "constant"):
-            return self._named(text(node), bound, depth)
-        if node.type == "binary":
-            left = self.value(node.child_by_field_name("left"), bound, depth + 1)
-            operator = text(node.child_by_field_name("operator"))
-            if left is None or operator in ("||", "or"):
-                return left
-            right = self.value(node.child_by_field_name("right"), bound, depth + 1)
-            return left + right if operator == "+" and right is not None else None
-        return self._called(node, bound, depth) if node.type == "call" else None
+            told = self._string(node, bound, depth)
+        elif node.type in ("identifier", "constant"):
+            told = self._named(text(node), bound, depth)
+        elif node.type == "binary":
+            told = self._combined(node, bound, depth)
+        elif node.type == "call":
+            told = self._called(node, bound, depth)
+        return told if told is None or len(told) <= _MAX_TEXT else None
+
+    def _combined(self, node: Node, bound: Mapping[str, str], depth: int) -> str | None:
+        left = self.value(node.child_by_field_name("left"), bound, depth + 1)
+        operator = text(node.child_by_field_name("operator"))
+        if left is None or operator in ("||", "or"):
+            return left
+        right = self.value(node.child_by_field_name("right"), bound, depth + 1)
+        return left + right if operator == "+" and right is not None else None
 
     def loop(self, call: Node) -> Loop | None:
         """What `[…].each { |x| … }` or `Dir[…].each { |x| … }` goes through."""
@@ -98,9 +107,9 @@ class Paths:
 
     def _pattern(self, node: Node) -> str:
         """The pattern of `Dir[…]` and `Dir.glob(…)`."""
-        if node.type == "element_reference" and text(node.child_by_field_name("object")) == "Dir":
+        if node.type == "element_reference" and _name(node.child_by_field_name("object")) == "Dir":
             given = node.named_children[1:]
-        elif node.type == "call" and text(node.child_by_field_name("receiver")) == "Dir":
+        elif node.type == "call" and _name(node.child_by_field_name("receiver")) == "Dir":
             given = _arguments(node) if text(node.child_by_field_name("method")) == "glob" else []
         else:
             given = []
@@ -137,15 +146,15 @@ class Paths:
         method, receiver = text(node.child_by_field_name("method")), node.child_by_field_name("receiver")
         if receiver is None and method == "__dir__":
             return HERE
-        if text(receiver) == "Rails" and method == "root":
+        if _name(receiver) == "Rails" and method == "root":
             return PROJECT
         values = [self.value(given, bound, depth + 1) for given in _arguments(node)]
         if None in values:
             return None
         told = [value for value in values if value is not None]
-        if receiver is not None and text(receiver) in _FILES:
+        if _name(receiver) in _FILES:
             return _of_file(method, told)
-        if method == "Pathname" or (method == "new" and text(receiver) == "Pathname"):
+        if method == "Pathname" or (method == "new" and _name(receiver) == "Pathname"):
             return told[0] if len(told) == 1 else None
         start = self.value(receiver, bound, depth + 1) if receiver is not None else None
         if start is None:
@@ -175,6 +184,11 @@ def _folder(path: str) -> str:
     return folder if slash and name not in ("", ".", "..") else f"{path}/.."
 
 
+def _name(node: Node | None) -> str:
+    """The text of a constant; anything else may be long, and be in something longer."""
+    return text(node) if node is not None and node.type in ("constant", "scope_resolution") else ""
+
+
 def _word(node: Node) -> str:
     inner = [child.type for child in node.named_children]
     return text(node.named_child(0)) if inner == ["string_content"] else ""
@@ -193,7 +207,7 @@ def loaded(call: Node, kind: str, paths: Paths, loop: Loop | None, container: st
         return
     if not given or len(given) > (2 if method == "load" else 1):
         return
-    if loop and loop.pattern and text(given[0]) == loop.variable:
+    if loop and loop.pattern and given[0].type == "identifier" and text(given[0]) == loop.variable:
         yield _asked("glob", loop.pattern, kind)
         return
     for bound in paths.turns(loop):
@@ -201,7 +215,8 @@ def loaded(call: Node, kind: str, paths: Paths, loop: Loop | None, container: st
         if value:
             yield _asked(method, value, kind)
         elif method != "load" and given[0].type not in ("simple_symbol", "integer", "hash"):
-            written = " ".join(text(call)[: 2 * _MAX_WRITTEN].split())
+            is_short = call.end_byte - call.start_byte <= 10 * _MAX_WRITTEN
+            written = " ".join(text(call).split()) if is_short else f"{method} …"
             yield Import(bounded(written, _MAX_WRITTEN), kind=kind, form="dynamic")
             return
 
@@ -220,7 +235,7 @@ def _asked(method: str, value: str, kind: str) -> Import:
 
 
 def _autoloaded(given: list[Node], paths: Paths, container: str) -> Iterator[Import]:
-    name = text(given[0]).strip(":\"'") if given else ""
+    name = text(given[0]).strip(":\"'") if given and given[0].type in ("simple_symbol", "string") else ""
     if not re.fullmatch(r"[A-Z]\w*", name):
         return
     if len(given) == 2 and (value := paths.value(given[1], {})):

@@ -16,7 +16,8 @@ GRAMMAR = "tree_sitter_ruby"
 ACCESSORS = ("attr_reader", "attr_writer", "attr_accessor")
 _MAX_SIGNATURE = 300  # characters
 _MAX_READ = 4_000  # bytes that a signature is cut out of, comments included
-_MAX_VALUE = 120
+_MAX_VALUE = 120  # bytes
+_MAX_LINES = 20  # of a list of accessors
 _MAX_DOC = 200
 _KINDS = {"class": "class", "module": "module", "singleton_class": "class", "assignment": "constant"}
 _MAGIC = re.compile(
@@ -24,6 +25,7 @@ _MAGIC = re.compile(
     re.IGNORECASE,
 )
 # Marks for tools, which say nothing of what is below them.
+_BLOCK = ("=begin", "=end")
 _MARK = re.compile(r"@\w|:\w+:|--|\+\+|rubocop:|steep:|=\w+$|:call-seq:")
 
 
@@ -33,6 +35,7 @@ class Comments:
     def __init__(self, nodes: Sequence[Node], source: bytes) -> None:
         self.rows: dict[int, str] = {}
         self._first: dict[int, int] = {}
+        self._docs: dict[int, tuple[str, list[int]]] = {}
         for node in sorted(nodes, key=lambda node: node.start_byte):
             start = node.start_point
             if source[node.start_byte - start.column : node.start_byte].strip():
@@ -48,12 +51,15 @@ class Comments:
 
     def doc(self, row: int) -> tuple[str, list[int]]:
         """The first line of that comment that says something, and the number of its line."""
-        for place in self.above(row):
-            line = self.rows[place]
-            said = line.lstrip("# \t=").strip()
-            if said and not _MAGIC.match(line) and not _MARK.match(said) and line not in ("=begin", "=end"):
-                return bounded(said, _MAX_DOC), [place + 1]
-        return "", []
+        if row not in self._docs:
+            self._docs[row] = "", []
+            for place in self.above(row):
+                line = self.rows[place]
+                said = line.lstrip("# \t=").strip()
+                if said and not _MAGIC.match(line) and not _MARK.match(said) and line not in _BLOCK:
+                    self._docs[row] = bounded(said, _MAX_DOC), [place + 1]
+                    break
+        return self._docs[row]
 
     def leading(self, first: Node | None) -> Iterator[int]:
         """The lines of the comments before the first statement, but for those that document it."""
@@ -71,44 +77,46 @@ def definition(node: Node, depth: int, comments: Comments, source: bytes) -> Ite
     doc, said = comments.doc(row)
     kind = _KINDS.get(node.type, "method" if depth or node.type == "singleton_method" else "function")
     name = node.child_by_field_name("name") or node.child_by_field_name("left")
-    named, shown = text(name), list(range(row + 1, lines(node)[-1] + 1))
+    named = text(name) if name and name.end_byte - name.start_byte <= _MAX_SIGNATURE else ""
+    last = node.end_point.row + 1
     if node.type == "call":  # of attr_reader and its like
-        signature = one_line(
-            source[node.start_byte : min(node.end_byte, node.start_byte + _MAX_READ)], _MAX_SIGNATURE
-        )
-        kind, named = "attribute", _accessors(node)
+        kind, named, last = "attribute", _accessors(node), min(last, row + _MAX_LINES)
+        signature = _signature(source, node, node.end_byte)
     elif node.type in ("assignment", "operator_assignment"):
-        kind, signature = "constant", one_line(node.text or b"", _MAX_VALUE + 1) if len(shown) == 1 else ""
-        if not signature or len(signature) > _MAX_VALUE:
-            signature, shown = f"{named} = …", []
+        kind, is_short = "constant", row + 1 == last and node.end_byte - node.start_byte <= _MAX_VALUE
+        signature = text(node) if is_short else f"{named} = …"
+        last = last if is_short else row
     else:
         if node.type == "singleton_class":
-            named = f"<< {text(node.child_by_field_name('value'))}"
+            named = f"<< {_short(node.child_by_field_name('value'))}"
         elif node.type == "singleton_method":
-            named = f"{text(node.child_by_field_name('object'))}.{named}"
-        end, last = _head(node, row)
+            named = f"{_short(node.child_by_field_name('object'))}.{named}"
+        end, last = _head(node, row, source)
         signature = _signature(source, node, end)
-        shown = list(range(row + 1, last + 1))
     if named and signature:
         yield Definition(
             kind,
-            bounded(named, _MAX_SIGNATURE),
+            named,
             signature,
             row + 1,
             lines(node)[-1],
             depth,
             doc=doc,
-            signature_lines=frozenset([*shown, *said]),
+            signature_lines=frozenset([*range(row + 1, last + 1), *said]),
         )
+
+
+def _short(node: Node | None) -> str:
+    return text(node) if node and node.end_byte - node.start_byte <= _MAX_VALUE else "…"
 
 
 def _accessors(call: Node) -> str:
     given = call.child_by_field_name("arguments")
     names = [child for child in given.named_children if child.type == "simple_symbol"] if given else []
-    return ", ".join(text(name).removeprefix(":") for name in names)
+    return bounded(", ".join(text(name).removeprefix(":") for name in names), _MAX_SIGNATURE)
 
 
-def _head(node: Node, row: int) -> tuple[int, int]:
+def _head(node: Node, row: int, source: bytes) -> tuple[int, int]:
     """Where a signature ends, and its last line; one that also holds body is left out."""
     fields = ("superclass", "parameters", "name", "value")
     parts = [part for field in fields if (part := node.child_by_field_name(field))]
@@ -117,7 +125,7 @@ def _head(node: Node, row: int) -> tuple[int, int]:
     last = parts[0]
     end, bottom = last.end_byte, last.end_point.row
     if last.type == "superclass" and bottom > row:  # `Struct.new(…) do` and a whole body
-        end, bottom = last.start_byte + (last.text or b"").find(b"\n"), last.start_point.row
+        end, bottom = source.find(b"\n", last.start_byte), last.start_point.row
     body = node.child_by_field_name("body")
     holds_body = body is not None and body.start_point.row == bottom
     holds_body = holds_body or node.end_point.row == bottom > row

@@ -17,13 +17,14 @@ _QUOTED = r"(?:[\"']([^\"'\n]+)[\"']|%q?[<\[({]([^>\])}\n]+)[>\])}])"
 _NAME = re.compile(rf"\.name\s*=\s*{_QUOTED}")
 _NEEDED = re.compile(r"\.add_(?:runtime_|development_)?dependency[\s(]+[\"']([\w.-]+)[\"']")
 _REQUIRE_PATHS = re.compile(
-    r"\.require_paths?\s*=\s*(?:\[([^\]]*)\]|%w[\[({]([^\])}]*)[\])}]|([\"'][^\"']*[\"']))"
+    r"\.require_paths?\s*=\s*(?:\[([^\]]{0,500})\]|%w[\[({]([^\])}]{0,500})[\])}]|([\"'][^\"']*[\"']))"
 )
-_GEM = re.compile(r"^\s*gem[\s(]+[\"']([\w.-]+)[\"']([^#\n]*(?:,\s*\n[^#\n]*)*)", re.MULTILINE)
+_GEM = re.compile(r"^[ \t]*gem[\s(]+[\"']([\w.-]+)[\"']([^#\n]*(?:,\s*\n[^#\n]*)*)", re.MULTILINE)
 _BY_PATH = re.compile(r"(?:\bpath:|:path\s*=>)\s*[\"']")
 _PATH_BLOCK = re.compile(
-    r"^\s*path[\s(]+[\"'][^\"'\n]*[\"']\)?\s+do\b(.*?)^\s*end\b", re.MULTILINE | re.DOTALL
+    r"^[ \t]*path[\s(]+[\"'][^\"'\n]*[\"']\)?\s+do\b(.{0,4000}?)^[ \t]*end\b", re.MULTILINE | re.DOTALL
 )
+_MAX_READ = 100_000  # characters of a gemspec or Gemfile
 _APPLICATION = "config/application.rb"
 TESTS = {"test", "tests", "spec", "specs"}
 # Folders that a library's own files know nothing of.
@@ -55,8 +56,11 @@ class Projects:
     def __init__(self, facts: Mapping[str, Facts], repository: Repository) -> None:
         self._projects: dict[str, Project] = {"": Project("")}
         self.folders = {folder for file in repository.files for folder in parents(file.path)}
+        self._inside: dict[str, list[str]] = defaultdict(list)
+        for folder in sorted(self.folders - {""}):
+            self._inside[folder.rpartition("/")[0]].append(folder)
         for file in repository.files:
-            self._read(file.path, file.content)
+            self._read(file.path, file.content[:_MAX_READ])
         for project in self._projects.values():
             self._complete(project)
         gems: dict[str, list[Project]] = defaultdict(list)
@@ -192,7 +196,7 @@ class Projects:
         """Add the folders that are on the load path by convention."""
         app = join(project.folder, "app")
         if app in self.folders:
-            inside = sorted(place for place in self.folders if place.rpartition("/")[0] == app)
+            inside = self._inside[app]
             concerns = [place for folder in inside if (place := join(folder, "concerns")) in self.folders]
             project.autoloaded = [*inside, *concerns]
         usual = [join(project.folder, name) for name in ("lib", "ext")]

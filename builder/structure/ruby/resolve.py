@@ -22,7 +22,7 @@ from builder.structure.ruby.projects import Projects
 from builder.structure.types import KINDS
 
 _SUFFIXES = (".so", ".o", ".bundle", ".dll", ".jar")  # what is compiled
-_MAX_STARS, _MAX_PATTERNS = 3, 200  # each pattern is tried on every path below its folder
+_MAX_STARS, _MAX_PATTERNS = 2, 200  # each pattern is tried on every path below its folder
 _NAME = re.compile(r"[^./~\x00-\x1f]")  # what is looked up on the load path begins like this
 _STAR = re.compile(r"\*\*/|\*\*?|\?|[^*?]+")
 

@@ -50,6 +50,7 @@ _QUERY = f"""
 (binary left: (global_variable) operator: "<<") @adds
 """
 _MAX_DEPTH = 32  # of modules in one another: deeper ones count as the one around them
+_MAX_LINES = 20  # of a call that is no more than an import
 _MAX_NAME = 300  # bytes; of a full name as well
 _CONSTANT = re.compile(rb"(?:::)?[A-Z]\w*(?:\s*::\s*[A-Z]\w*)*")
 _SPACE = re.compile(r"\s+")
@@ -216,7 +217,8 @@ class _File:
                 loaded(node, place.kind, self._paths, place.loop, container if self._derives else "")
             )
             self._loaded += wanted
-            if wanted and not place.in_method and place.kind == "import":
+            is_short = node.end_point.row - node.start_point.row < _MAX_LINES
+            if wanted and not place.in_method and place.kind == "import" and is_short:
                 self.header.update(lines(node))
 
     def _block(self, node: Node, place: _Place) -> _Place:
