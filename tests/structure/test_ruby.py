@@ -185,6 +185,37 @@ def test_file_with_the_name_of_a_constant_is_preferred(read):
     assert targets(read, "lib/main.rb", "HTMLPage\nTwice", **more) == {"lib/html_page.rb"}
 
 
+def test_what_is_made_here_counts_even_below_a_module_of_others(read):
+    more = {
+        "lib/x/request.rb": "module Rack\n  class Request\n    def x; end\n  end\nend",  # only opened again
+        "lib/x/case.rb": "module Rack\n  class Case < Tool::Part\n  end\n  LIMIT = 1\nend",
+        "spec/fake.rb": "module Rack\n  class Fake < Exception; end\nend",
+    }
+    assert targets(read, "lib/main.rb", "Rack::Request\nRack::Case\nRack::LIMIT", **more) == {"lib/x/case.rb"}
+    assert targets(read, "spec/a_spec.rb", "Rack::Fake", **more) == set()
+    assert targets(read, "lib/main.rb", "Rack::Utils", **more) == set()
+
+
+def test_gems_of_a_gemfile_are_of_others(read):
+    more = {"lib/patches/wheel.rb": "class Wheel\n  def x; end\nend", "Gemfile": 'gem "wheel"'}
+    assert targets(read, "lib/main.rb", "Wheel.new", **more) == set()
+
+
+def test_what_is_not_found_in_a_module_of_many_files_leads_nowhere(read):
+    assert targets(read, "lib/main.rb", "Tool::Unknown\nTool::Deep::Unknown") == set()
+
+
+def test_module_that_is_opened_is_loaded_first_where_rails_loads_it(read):
+    files = {
+        "app/models/book.rb": "class Book < Base; end",
+        "app/models/book/page.rb": "class Book\n  class Page; end\nend",
+        "app/models/admin/user.rb": "module Admin\n  class User; end\nend",
+        "app/models/admin/role.rb": "module Admin\n  class Role; end\nend",
+        "lib/book/cover.rb": "class Book\n  class Cover; end\nend",
+    }
+    assert edges(read(files)) == {("app/models/book/page.rb", "app/models/book.rb")}
+
+
 def test_kinds(read):
     code = """\
     class Main < Tool::Part
@@ -195,15 +226,17 @@ def test_kinds(read):
         require "y"
         M.new
       end
+      before_action(:x) { E.new }
+      define_method(:z) { F.new }
       I.each { B }
     end
     """
-    files = {f"lib/{name}.rb": f"class {name.upper()}; end" for name in "lsdmibxy"}
+    files = {f"lib/{name}.rb": f"class {name.upper()}; end" for name in "lsdmibxyef"}
     blueprint = read(GEM | files | {"lib/main.rb": code})
     assert edges(blueprint, "import") == {
         ("lib/main.rb", f"lib/{name}.rb") for name in ("tool/part", "i", "b")
     }
-    assert edges(blueprint, "lazy") == {("lib/main.rb", f"lib/{name}.rb") for name in "xldym"}
+    assert edges(blueprint, "lazy") == {("lib/main.rb", f"lib/{name}.rb") for name in "xldymef"}
     assert edges(blueprint, "type-only") == {("lib/main.rb", "lib/s.rb")}
 
 
@@ -312,6 +345,11 @@ def test_what_cannot_be_told_is_unresolved(read):
 def test_ruby_has_many_names(path):
     assert detect(path, "") == "Ruby"
     assert detect("bin/x", "#!/usr/bin/env ruby3.1\n") == "Ruby"
+
+
+def test_gemspec_is_metadata_and_comes_first(read):
+    blueprint = read(GEM | {"docs/a.md": "", "lib/a.rb": ""})
+    assert blueprint.order[0] == "tool.gemspec"
 
 
 OUTLINED = """\

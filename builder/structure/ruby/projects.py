@@ -157,6 +157,10 @@ class Projects:
         if not project.is_gem:
             yield project.folder
 
+    def is_autoloaded(self, path: str) -> bool:
+        """Whether the file at ``path`` is one that Rails loads when its constant is asked for."""
+        return any(path.startswith(f"{root}/") for root in self.of(path.rpartition("/")[0]).autoloaded)
+
     def project_folder(self, path: str) -> str:
         """Where a process that runs the file at ``path`` is likely started: the folder of its project."""
         return self.of(path.rpartition("/")[0]).folder

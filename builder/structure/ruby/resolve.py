@@ -38,8 +38,8 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
             if wanted.kind not in KINDS or wanted.form == "constant":
                 continue
             targets = loads.resolve(path, wanted)
-            for target in targets:
-                found.edge(path, target, wanted.kind)
+            for loaded in targets:
+                found.edge(path, loaded, wanted.kind)
             if not targets and wanted.form in ("require", "load") and _NAME.match(wanted.module):
                 found.external.add(wanted.module)
                 outside[projects.project_folder(path)].add(wanted.module)
@@ -48,9 +48,14 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
     constants = Constants(facts, projects, outside)
     for path, known in facts.items():
         for wanted in known.imports:
-            opener = constants.file(path, wanted.module, wanted.name) if wanted.form == "constant" else None
-            if opener is not None:
-                found.edge(path, opener, wanted.kind)
+            if wanted.form == "constant":
+                if target := constants.file(path, wanted.module, wanted.name):
+                    found.edge(path, target, wanted.kind)
+            elif wanted.kind == "defines" and projects.is_autoloaded(path):
+                # To open a module loads the file that an autoloader has for it.
+                opened = constants.file(path, wanted.module, "")
+                if opened is not None and projects.is_autoloaded(opened):
+                    found.edge(path, opened, "import")
     return found.links()
 
 

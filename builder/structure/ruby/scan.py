@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from builder.structure.languages import Facts, Import
+from builder.structure.ruby.blocks import waits
 from builder.structure.ruby.loads import LOAD_PATHS, LOADS, Loop, Paths, loaded
 from builder.structure.ruby.outline import ACCESSORS, GRAMMAR, Comments, definition
 from builder.structure.syntax import captures_by_name, lines, parse, text
@@ -28,7 +29,7 @@ from builder.structure.types import KINDS, Definition
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_CALLS = (*LOADS, *ACCESSORS, "include", "prepend", "sig", "autoload_under", "autoload_at", "each", "glob")
+_CALLS = (*LOADS, *ACCESSORS, "include", "prepend")
 _ADDERS = ("unshift", "push", "append", "prepend", "insert", "<<")
 _QUERY = f"""
 [(class) (module) (singleton_class)] @scope
@@ -45,7 +46,7 @@ _QUERY = f"""
 (assignment left: (identifier)) @variable
 (comment) @comment
 (call !receiver method: (identifier) @name (#any-of? @name {" ".join(f'"{name}"' for name in _CALLS)})) @call
-(call receiver: (_) method: (identifier) @name (#any-of? @name "each" "glob")) @call
+(call method: (identifier) block: (_)) @block
 (call receiver: (global_variable)) @adds
 (binary left: (global_variable) operator: "<<") @adds
 """
@@ -88,7 +89,9 @@ class _File:
     def __init__(self, source: bytes, found: dict[str, list[Node]]) -> None:
         self._source = source
         self._found = found
-        self._paths = Paths(sorted((*found.get("variable", ()), *found.get("assigned", ())), key=_start))
+        self._paths = Paths(
+            sorted((*found.get("variable", ()), *found.get("assigned", ())), key=lambda node: node.start_byte)
+        )
         self._derives = b"ActiveSupport::Autoload" in source
         self._kinds: dict[tuple[str, str], str] = {}
         self._loaded: list[Import] = []
@@ -137,16 +140,16 @@ class _File:
             start = name.end_byte if name else node.start_byte + 3
             add(start, node.end_byte, lambda place: replace(place, kind="lazy", in_method=True), True)
         for node in found.get("lambda", ()):
-            later = lambda place: replace(place, kind=max(place.kind, "lazy", key=KINDS.index))  # noqa: E731
-            add(node.start_byte + 2, node.end_byte, later, True)
+            add(node.start_byte + 2, node.end_byte, _later, True)
         several = {node.start_byte for node in found.get("several", ())}
         for node in found.get("assigned", ()):
             if node.start_byte not in several:
                 add(node.start_byte, node.end_byte, lambda place, node=node: self._assigned(node, place))
         for node in found.get("call", ()):
             add(node.start_byte, node.end_byte, lambda place, node=node: self._called(node, place))
-            if block := node.child_by_field_name("block"):
-                add(block.start_byte, block.end_byte, lambda place, node=node: self._block(node, place), True)
+        for node in found.get("block", ()):
+            block = node.child_by_field_name("block") or node
+            add(block.start_byte, block.end_byte, lambda place, node=node: self._block(node, place), True)
         for node in found.get("adds", ()):
             add(node.start_byte, node.end_byte, lambda _, node=node: self._adds(node))
         for start, written in self._constants():
@@ -227,11 +230,13 @@ class _File:
             return replace(place, kind="type-only")
         if method in ("each", "glob"):
             return replace(place, loop=self._paths.loop(node) or place.loop)
+        if not method.startswith("autoload_"):
+            return _later(place) if waits(method) else place
         given = node.child_by_field_name("arguments")
         value = (
             self._paths.value(given.named_child(0), {}) if given and given.named_child_count == 1 else None
         )
-        if method.startswith("autoload_") and value and place.name:
+        if value and place.name:
             container = value if method == "autoload_at" else f"{place.name}::{value}::"
             return replace(place, container=container)
         return place
@@ -248,8 +253,8 @@ class _File:
                 self._about[Import(value, kind="root")] = None
 
 
-def _start(node: Node) -> int:
-    return node.start_byte
+def _later(place: _Place) -> _Place:
+    return replace(place, kind=max(place.kind, "lazy", key=KINDS.index))
 
 
 def _inside(node: Node, place: _Place) -> _Place:
