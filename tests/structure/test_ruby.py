@@ -441,6 +441,12 @@ def test_outline_and_header():
     assert (entries["area"].start_line, entries["area"].end_line) == (29, 36)
 
 
+def test_licence_right_above_the_first_definition_documents_nothing():
+    facts = scan(b"# frozen_string_literal: true\n# Copyright someone\n# All rights.\nclass Shape\nend\n")
+    assert facts.header_lines == {1, 2, 3}
+    assert facts.outline[0].doc == ""
+
+
 def test_comment_right_above_the_first_definition_documents_it():
     facts = scan(b"# frozen_string_literal: true\n# A shape.\nclass Shape\nend\n")
     assert facts.header_lines == {1}
@@ -475,7 +481,8 @@ def test_hostile_repositories_are_survived(read):
     files |= {f"g{n}/g{n}.gemspec": f's.add_dependency "g{(n + 1) % 50}"' for n in range(50)}
     files |= {"lib/all.rb": 'Dir["#{__dir__}/**/*c*/**/*"].each { |f| require f }\n' * 300}
     files |= {"lib/odd.rb": '$LOAD_PATH.unshift "../../..", "/", "\\0", __FILE__, "#{__dir__}/../../.."'}
-    assert len(edges(read(GEM | files))) == 300
+    files |= {"d/" * 1_500 + "a.rb": 'require_relative "b"', "d/" * 1_500 + "b.rb": ""}
+    assert len(edges(read(GEM | files))) == 301
 
 
 @settings(max_examples=60, deadline=None)

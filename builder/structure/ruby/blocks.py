@@ -9,8 +9,8 @@ _NAMES = {
     "at_exit", "define_method", "define_singleton_method", "lambda", "proc",
     # Examples and tests, and what surrounds each of them.
     "after", "aggregate_failures", "around", "before", "example", "fexample", "fit", "focus", "given", "it",
-    "its", "let", "let!", "scenario", "setup", "should", "specify", "subject", "subject!", "teardown", "test", "xit",
-    "Given", "When", "Then",
+    "its", "let", "let!", "scenario", "setup", "should", "specify", "subject", "subject!", "teardown", "test",
+    "xit", "Given", "When", "Then",
     # Tasks.
     "file", "rule", "task",
     # What frameworks call back: models, controllers, routes, and hooks of an application that starts.

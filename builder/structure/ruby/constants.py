@@ -7,13 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
 from builder.structure.languages import Facts
-from builder.structure.ruby.names import CORE, KNOWN
+from builder.structure.ruby.names import CORE, FORMS, KNOWN
 from builder.structure.ruby.projects import Projects
 
 _MAX_ANCESTORS = 30
-# How a file opens a constant: by an assignment or with a superclass, with a body that says something of the
-# module itself, with constants only, or to nest other modules.
-FORMS = ("made", "body", "constants", "nesting")
 Area = dict[str, str]  # the files that open a constant, and what each says of it
 
 
@@ -40,9 +37,7 @@ class Constants:
             for wanted in known.imports:
                 if wanted.kind == "ancestor":
                     self._ancestors[wanted.form].append((wanted.module, wanted.name))
-                elif wanted.kind == "defines" and path.endswith(
-                    ".rb"
-                ):  # others are not loaded by their names
+                elif wanted.kind == "defines" and path.endswith(".rb"):  # others are scripts and stubs
                     files = self._openers[wanted.module][area]
                     files[path] = min(files.get(path, wanted.form), wanted.form, key=FORMS.index)
                     if path not in self._keys:
@@ -84,9 +79,7 @@ class Constants:
             full = next((name for name in inherited if self._is_known(name, visible)), None)
         if full is None and self._is_known(head, visible):
             full = head
-        if full is None or full in CORE:
-            return None if full is None or not rest else self._within(visible, full, rest)
-        return self._within(visible, full, rest)
+        return self._within(visible, full, rest) if full is not None else None
 
     def _within(self, visible: frozenset[str], full: str, rest: Iterable[str]) -> tuple[str, bool]:
         for part in rest:
@@ -123,19 +116,14 @@ class Constants:
                 if area.endswith("/") == is_library:
                     files |= areas[area]
             if not is_whole and len(files) > 1:
-                return (
-                    None,
-                    files,
-                )  # what many files open, those outside may open as well, for what was not found
+                return None, files  # those outside may open it too, and define what was not found
             named = [file for file in files if _key(full) in self._keys[file]]
             with_body = [file for file, form in files.items() if form in FORMS[:2]]
             with_constants = [file for file, form in files.items() if form == "constants"]
             if must_be_made:
                 named, with_constants = [], []
-                is_made = (
-                    is_library and full not in KNOWN and all(files[file] == "made" for file in with_body)
-                )
-                with_body = with_body if is_made else []
+                is_made = all(files[file] == "made" for file in with_body)
+                with_body = with_body if is_made and is_library and full not in KNOWN else []
             if found := named or with_body or with_constants:
                 return found[0] if len(found) == 1 else None, files
         return None, {}

@@ -89,19 +89,15 @@ class Paths:
         source: Node | None = call
         if text(call.child_by_field_name("method")) == "each":
             source = call.child_by_field_name("receiver")
-        if (
-            source is not None
-            and source.type == "call"
-            and text(source.child_by_field_name("method")) == "sort"
-        ):
+        is_call = source is not None and source.type == "call"
+        if source and is_call and text(source.child_by_field_name("method")) == "sort":
             source = source.child_by_field_name("receiver")
         if source is None:
             return None
         if source.type in _LISTS:
-            values = [
-                _word(child) for child in source.named_children[:_MAX_VALUES] if child.type != "comment"
-            ]
-            return Loop(variable, tuple(value for value in values if value)) if all(values) else None
+            words = [child for child in source.named_children[:_MAX_VALUES] if child.type != "comment"]
+            values = [_word(child) for child in words]
+            return Loop(variable, tuple(values)) if all(values) else None
         pattern = self._pattern(source)
         return Loop(variable, pattern=pattern) if pattern else None
 
@@ -241,7 +237,7 @@ def _autoloaded(given: list[Node], paths: Paths, container: str) -> Iterator[Imp
     if len(given) == 2 and (value := paths.value(given[1], {})):
         yield _asked("autoload", value, "lazy")
     elif len(given) == 1 and container:
-        path = container.removesuffix("::") + "::" + name if container.endswith("::") else container
+        path = container + name if container.endswith("::") else container
         yield Import(underscored(path), kind="lazy", form="require")
 
 

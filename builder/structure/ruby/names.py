@@ -1,5 +1,8 @@
 """Top-level constants that are there without the repository: to open one again does not make it one's own."""
 
+# How a file opens a constant, the strongest first: by an assignment or with a superclass, with a body that
+# says something of the module itself, with constants only, or to nest other modules.
+FORMS = ("made", "body", "constants", "nesting")
 # Of the language itself: `Object.constants` before anything is required.
 CORE = {
     "ARGF", "ARGV", "ArgumentError", "Array", "BasicObject", "Binding", "Class", "ClosedQueueError",

@@ -24,8 +24,10 @@ _MAGIC = re.compile(
     r"#\s*(?:!|-\*-|(?:frozen_string_literal|(?:en)?coding|warn_indent|typed|shareable_constant_value)\s*:)",
     re.IGNORECASE,
 )
-# Marks for tools, which say nothing of what is below them.
+_LICENCE = re.compile(r"\b(?:copyright|licen[cs]ed?)\b", re.IGNORECASE)
+_TOP = 6  # lines of a file, in which its licence begins
 _BLOCK = ("=begin", "=end")
+# Marks for tools, which say nothing of what is below them.
 _MARK = re.compile(r"@\w|:\w+:|--|\+\+|rubocop:|steep:|=\w+$|:call-seq:")
 
 
@@ -46,8 +48,10 @@ class Comments:
                 self._first[row] = self._first.get(row - 1, row)
 
     def above(self, row: int) -> range:
-        """The rows of the comment that ends on the line before ``row``."""
-        return range(self._first[row - 1], row) if row - 1 in self._first else range(0)
+        """The rows of the comment that ends on the line before ``row``, if it is no licence's."""
+        first = self._first.get(row - 1, row)
+        is_licence = first < _TOP and any(_LICENCE.search(self.rows[at]) for at in range(first, row)[:_TOP])
+        return range(0) if is_licence else range(first, row)
 
     def doc(self, row: int) -> tuple[str, list[int]]:
         """The first line of that comment that says something, and the number of its line."""

@@ -77,14 +77,13 @@ class Projects:
     @functools.cache  # noqa: B019 - one of these lives for one call of `link`
     def of(self, folder: str) -> Project:
         """The project that the files in ``folder`` belong to."""
-        if folder in self._projects:
-            return self._projects[folder]
-        return self.of(folder.rpartition("/")[0])
+        nearest = next((place for place in (folder, *parents(folder)) if place in self._projects), "")
+        return self._projects[nearest]
 
     @functools.cache  # noqa: B019
-    def around(self, folder: str) -> tuple[Project, ...]:
-        """That project, those around it whose Gemfile it shares, and the gems that they declare."""
-        project = self.of(folder)
+    def _around(self, folder: str) -> tuple[Project, ...]:
+        """The project in ``folder``, those around it whose Gemfile it shares, the gems that they declare."""
+        project = self._projects[folder]
         found = {project.folder: project}
         while project.folder and not (project.is_gem or project.has_gemfile):
             project = self.of(project.folder.rpartition("/")[0])
@@ -114,7 +113,7 @@ class Projects:
         area = self.area(folder)
         if area.rpartition("/")[2] in TESTS:
             found.append(area)
-        first, *others = self.around(folder)
+        first, *others = self._around(self.of(folder).folder)
         found += first.roots
         for place in (area, first.folder + "/", folder, *parents(folder)):
             found += self._shared.get(place, ())
@@ -137,11 +136,13 @@ class Projects:
             return join(project.folder, parts[0]) + "/."
         return project.folder + "/"
 
-    @functools.cache  # noqa: B019
     def visible(self, folder: str) -> frozenset[str]:
         """The areas that files in ``folder`` see constants of."""
-        own = self.area(folder)
-        found = {own, *(project.folder + "/" for project in self.around(folder))}
+        return self._visible(self.area(folder), self.of(folder).folder)
+
+    @functools.cache  # noqa: B019
+    def _visible(self, own: str, folder: str) -> frozenset[str]:
+        found = {own, *(project.folder + "/" for project in self._around(folder))}
         if own.rpartition("/")[2] in TESTS:
             found |= {f"{own}/{name}/" for name in ("dummy", "internal") if f"{own}/{name}" in self._projects}
         return frozenset(found)
@@ -167,10 +168,9 @@ class Projects:
 
     def outside(self, folder: str) -> frozenset[str]:
         """Gems that files in ``folder`` get from elsewhere."""
-        projects = self.around(folder)
-        return frozenset().union(*(project.needs | project.installs for project in projects)) - set(
-            self._gems
-        )
+        projects = self._around(self.of(folder).folder)
+        named = frozenset().union(*(project.needs | project.installs for project in projects))
+        return named - self._gems.keys()
 
     def _read(self, path: str, content: str) -> None:
         folder, _, name = path.rpartition("/")

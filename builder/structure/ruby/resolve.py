@@ -71,15 +71,13 @@ class _Loads:
         if wanted.form == "dynamic" or not wanted.module:
             return []
         folder, name = path.rpartition("/")[0], wanted.module
-        base = folder
-        if name.startswith((PROJECT, "./", "../")) and wanted.form != "relative":
-            base = self._projects.project_folder(path) if wanted.form != "exact" else folder
+        is_started_from = name.startswith((PROJECT, "./", "../")) and wanted.form in ("require", "load")
+        if name.startswith(PROJECT) or is_started_from:
+            folder = self._projects.project_folder(path)
         if wanted.form == "glob":
-            return list(
-                self._matching(base if name.startswith(PROJECT) else folder, name.removeprefix(PROJECT))
-            )
-        if wanted.form in ("relative", "exact") or name.startswith((PROJECT, "./", "../")):
-            places = [normalised(base, name.removeprefix(PROJECT))]
+            return list(self._matching(folder, name.removeprefix(PROJECT)))
+        if wanted.form in ("relative", "exact") or is_started_from:
+            places = [normalised(folder, name.removeprefix(PROJECT))]
         elif name.startswith("/"):
             places = []
         else:

@@ -8,8 +8,8 @@ Of its :class:`Import` entries those with a kind of an edge are what it asks for
 - ``constant``: ``module`` as written, with the modules around it in ``name``, innermost first.
 
 The others: ``root`` is a folder that the file adds to the load path; ``defines`` a constant that it opens
-(``form``: one of ``FORMS`` in :mod:`builder.structure.ruby.constants`); ``ancestor`` what the
-class ``form`` inherits constants from, written like a ``constant``.
+(``form``: how, see :mod:`builder.structure.ruby.names`); ``ancestor`` what the class ``form`` inherits
+constants from, written like a ``constant``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from builder.structure.languages import Facts, Import
 from builder.structure.ruby.blocks import waits
 from builder.structure.ruby.loads import LOAD_PATHS, LOADS, Loop, Paths, loaded
+from builder.structure.ruby.names import FORMS
 from builder.structure.ruby.outline import ACCESSORS, GRAMMAR, Comments, definition
 from builder.structure.syntax import captures_by_name, lines, parse, text
 from builder.structure.types import KINDS, Definition
@@ -77,10 +78,9 @@ def scan(source: bytes) -> Facts:
     found = captures_by_name(GRAMMAR, _QUERY, root)
     file = _File(source, found)
     file.walk()
-    header = set(
-        file.comments.leading(next((node for node in root.named_children if node.type != "comment"), None))
-    )
-    return Facts(tuple(file.imports), tuple(file.outline), frozenset(header | file.header))
+    first = next((node for node in root.named_children if node.type != "comment"), None)
+    header = file.header.union(file.comments.leading(first))
+    return Facts(tuple(file.imports), tuple(file.outline), frozenset(header))
 
 
 class _File:
@@ -89,9 +89,7 @@ class _File:
     def __init__(self, source: bytes, found: dict[str, list[Node]]) -> None:
         self._source = source
         self._found = found
-        self._paths = Paths(
-            sorted((*found.get("variable", ()), *found.get("assigned", ())), key=lambda node: node.start_byte)
-        )
+        self._paths = Paths([*found.get("variable", ()), *found.get("assigned", ())])
         self._derives = b"ActiveSupport::Autoload" in source
         self._kinds: dict[tuple[str, str], str] = {}
         self._loaded: list[Import] = []
@@ -216,9 +214,8 @@ class _File:
                 self._inherits(place.name, given.named_children, place)
         elif method in LOADS:
             container = place.container or (f"{place.name}::" if place.name else "")
-            wanted = list(
-                loaded(node, place.kind, self._paths, place.loop, container if self._derives else "")
-            )
+            container = container if self._derives else ""
+            wanted = list(loaded(node, place.kind, self._paths, place.loop, container))
             self._loaded += wanted
             is_short = node.end_point.row - node.start_point.row < _MAX_LINES
             if wanted and not place.in_method and place.kind == "import" and is_short:
@@ -233,10 +230,8 @@ class _File:
         if not method.startswith("autoload_"):
             return _later(place) if waits(method) else place
         given = node.child_by_field_name("arguments")
-        value = (
-            self._paths.value(given.named_child(0), {}) if given and given.named_child_count == 1 else None
-        )
-        if value and place.name:
+        only = given.named_child(0) if given and given.named_child_count == 1 else None
+        if (value := self._paths.value(only, {})) and place.name:
             container = value if method == "autoload_at" else f"{place.name}::{value}::"
             return replace(place, container=container)
         return place
@@ -285,7 +280,7 @@ def _substance(node: Node) -> str:
     if body is None:
         return "body"
     kinds = {_about(child) for child in body.named_children}
-    return min(kinds - {""}, default="body")
+    return min(kinds - {""}, default="body", key=FORMS.index)
 
 
 def _about(statement: Node) -> str:
