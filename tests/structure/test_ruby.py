@@ -161,6 +161,21 @@ def test_constant_is_looked_up_in_lexical_scopes(read, code, found):
     assert targets(read, "lib/main.rb", code) == found
 
 
+def test_modules_that_no_file_opens(read):
+    more = {
+        "app/jobs/admin/base_job.rb": "class Admin::BaseJob < Base; end",
+        "app/jobs/admin/user_job.rb": "class Admin::UserJob < Admin::BaseJob; end",
+        "app/models/user.rb": "class User < Base; end",
+        "app/models/api/user.rb": "module Api\n  class User::Page; end\nend",  # of User, not of Api
+        "app/models/api/list.rb": "module Api\n  class List\n    User\n  end\nend",
+    }
+    assert edges(read(more)) == {
+        ("app/jobs/admin/user_job.rb", "app/jobs/admin/base_job.rb"),
+        ("app/models/api/user.rb", "app/models/user.rb"),
+        ("app/models/api/list.rb", "app/models/user.rb"),
+    }
+
+
 def test_constant_is_inherited_before_it_is_looked_up_at_the_top(read):
     more = {
         "lib/base.rb": "class Base\n  include Mixed\nend",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from builder.structure.languages import Facts
 from builder.structure.ruby.names import CORE, FORMS, KNOWN
 from builder.structure.ruby.projects import Projects
 
 _MAX_ANCESTORS = 30
+_MAX_PARTS = 10  # of a name whose modules are looked for
 Area = dict[str, str]  # the files that open a constant, and what each says of it
 
 
@@ -44,6 +45,10 @@ class Constants:
                         self._keys[path] = frozenset(_path_keys(path, projects.named_roots(folder)))
                     if wanted.module not in CORE and _key(wanted.module) in self._keys[path]:
                         self._named[wanted.module].add(area)
+        self._places: dict[str, set[str]] = {name: set(areas) for name, areas in self._openers.items()}
+        for name, areas in self._openers.items():
+            for module in self._implied(name):
+                self._places.setdefault(module, set()).update(areas)
 
     def file(self, path: str, written: str, nesting: str) -> str | None:
         """The file that opens what ``written`` means in ``path``, within the modules of ``nesting``."""
@@ -63,8 +68,19 @@ class Constants:
         return owner if owner != path and files.get(path) not in FORMS[:2] else None
 
     def _is_known(self, name: str, visible: frozenset[str]) -> bool:
-        areas = self._openers.get(name)
+        areas = self._places.get(name)
         return areas is not None and not visible.isdisjoint(areas)
+
+    def _implied(self, name: str) -> Iterator[str]:
+        """The modules that must be there for `class A::B::C`, though none of the files opens them.
+
+        Within `module A` it opens A::B::C, unless B is a module outside of A.
+        """
+        parts = name.split("::")
+        for end in range(1, min(len(parts), _MAX_PARTS)):
+            inner = ("::".join(parts[start:end]) for start in range(end))
+            if not any(module in self._openers for module in inner):
+                yield "::".join(parts[:end])
 
     def _resolve(
         self, visible: frozenset[str], written: str, nesting: str, is_ancestor: bool = False
@@ -107,7 +123,7 @@ class Constants:
         self, folder: str, visible: frozenset[str], full: str, is_whole: bool
     ) -> tuple[str | None, Area]:
         """The one file that opens a constant, if there is one, and all those that do."""
-        areas = self._openers[full]
+        areas = self._openers.get(full, {})
         must_be_made = self._is_outside(folder, full) and not self._is_own(full, visible)
         # What a library opens comes before what tests and other folders of their own open again.
         for is_library in (True, False):
