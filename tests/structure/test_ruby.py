@@ -211,6 +211,11 @@ def test_what_is_made_here_counts_even_below_a_module_of_others(read):
     assert targets(read, "lib/main.rb", "Rack::Utils", **more) == set()
 
 
+def test_tests_do_not_use_what_others_make_for_themselves(read):
+    more = {"spec/b_spec.rb": "class Dummy < Exception; end", "spec/support/c.rb": "class Stub; end"}
+    assert targets(read, "spec/a_spec.rb", "Dummy\nStub", **more) == {"spec/support/c.rb"}
+
+
 def test_gems_of_a_gemfile_are_of_others(read):
     more = {"lib/patches/wheel.rb": "class Wheel\n  def x; end\nend", "Gemfile": 'gem "wheel"'}
     assert targets(read, "lib/main.rb", "Wheel.new", **more) == set()

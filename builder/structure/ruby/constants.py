@@ -11,6 +11,7 @@ from builder.structure.ruby.names import CORE, FORMS, KNOWN
 from builder.structure.ruby.projects import Projects
 
 _MAX_ANCESTORS = 30
+_TESTS = ("_test.rb", "_spec.rb")  # which do not load one another
 _MAX_PARTS = 10  # of a name whose modules are looked for
 Area = dict[str, str]  # the files that open a constant, and what each says of it
 
@@ -133,9 +134,10 @@ class Constants:
                     files |= areas[area]
             if not is_whole and len(files) > 1:
                 return None, files  # those outside may open it too, and define what was not found
-            named = [file for file in files if _key(full) in self._keys[file]]
-            with_body = [file for file, form in files.items() if form in FORMS[:2]]
-            with_constants = [file for file, form in files.items() if form == "constants"]
+            others = {file: form for file, form in files.items() if is_library or not file.endswith(_TESTS)}
+            named = [file for file in others if _key(full) in self._keys[file]]
+            with_body = [file for file, form in others.items() if form in FORMS[:2]]
+            with_constants = [file for file, form in others.items() if form == "constants"]
             if must_be_made:
                 named, with_constants = [], []
                 is_made = all(files[file] == "made" for file in with_body)
