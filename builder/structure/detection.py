@@ -9,11 +9,16 @@ _MAX_SHEBANG = 256  # characters; Linux reads as many
 _INTERPRETERS = {
     "bash": "Shell", "dash": "Shell", "ksh": "Shell", "sh": "Shell", "zsh": "Shell", "awk": "Awk",
     "lua": "Lua", "node": "JavaScript", "perl": "Perl", "php": "PHP", "python": "Python",
-    "pypy": "Python", "Rscript": "R", "ruby": "Ruby", "deno": "TypeScript", "make": "Makefile",
+    "pypy": "Python", "Rscript": "R", "ruby": "Ruby", "jruby": "Ruby", "rake": "Ruby",
+    "deno": "TypeScript", "make": "Makefile",
 }  # fmt: skip
 _NAMES = {
     "CMakeLists.txt": "CMake", "Dockerfile": "Dockerfile", "GNUmakefile": "Makefile",
     "Makefile": "Makefile", "makefile": "Makefile", "Gemfile": "Ruby", "Rakefile": "Ruby",
+    "rakefile": "Ruby", "Appraisals": "Ruby", "Berksfile": "Ruby", "Brewfile": "Ruby", "Capfile": "Ruby",
+    "Dangerfile": "Ruby", "Fastfile": "Ruby", "Guardfile": "Ruby", "Podfile": "Ruby", "Puppetfile": "Ruby",
+    "Steepfile": "Ruby", "Thorfile": "Ruby", "Vagrantfile": "Ruby", ".irbrc": "Ruby", ".pryrc": "Ruby",
+    ".simplecov": "Ruby",
     "go.mod": "Go Module", "go.sum": "Go Checksums", "go.work": "Go Workspace", "SConstruct": "Python",
     "Pipfile": "TOML", "Cargo.lock": "TOML", "poetry.lock": "TOML", "uv.lock": "TOML", "pdm.lock": "TOML",
     "meson.build": "Meson", "BUILD": "Starlark", "WORKSPACE": "Starlark", ".gitignore": "Ignore List",
@@ -27,7 +32,8 @@ _SUFFIXES = {
     "go": "Go", "java": "Java", "c": "C", "h": "C", "cc": "C++", "cpp": "C++", "cxx": "C++", "hh": "C++",
     "hpp": "C++", "hxx": "C++", "c++": "C++", "h++": "C++", "inl": "C++", "ipp": "C++", "tcc": "C++",
     "tpp": "C++", "txx": "C++", "ixx": "C++", "cppm": "C++", "rs": "Rust", "cs": "C#",
-    "rb": "Ruby", "rake": "Ruby", "gemspec": "Ruby",
+    "rb": "Ruby", "rake": "Ruby", "gemspec": "Ruby", "ru": "Ruby", "rbi": "Ruby", "jbuilder": "Ruby",
+    "podspec": "Ruby", "rabl": "Ruby", "thor": "Ruby",
     "php": "PHP", "kt": "Kotlin", "kts": "Kotlin", "swift": "Swift", "scala": "Scala", "m": "Objective-C",
     "mm": "Objective-C++", "pl": "Perl", "pm": "Perl", "lua": "Lua", "r": "R", "jl": "Julia",
     "hs": "Haskell", "ex": "Elixir", "exs": "Elixir", "erl": "Erlang", "clj": "Clojure", "dart": "Dart",

@@ -18,6 +18,7 @@ READERS = {
     "Go": "builder.structure.go",
     "JavaScript": "builder.structure.javascript",
     "Python": "builder.structure.python",
+    "Ruby": "builder.structure.ruby",
     "TSX": "builder.structure.javascript.tsx",
     "TypeScript": "builder.structure.javascript.typescript",
 }

@@ -105,7 +105,7 @@ def _group(path: str, language: str) -> int:
     folder, _, name = path.rpartition("/")
     if not folder and _README.fullmatch(name):
         return 0
-    if not folder and name in _METADATA:
+    if not folder and (name in _METADATA or name.endswith(".gemspec")):
         return 1
     if _TEST.fullmatch(path):
         return 4
