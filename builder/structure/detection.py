@@ -23,7 +23,7 @@ _NAMES = {
     "Pipfile": "TOML", "Cargo.lock": "TOML", "poetry.lock": "TOML", "uv.lock": "TOML", "pdm.lock": "TOML",
     "meson.build": "Meson", "BUILD": "Starlark", "WORKSPACE": "Starlark", ".gitignore": "Ignore List",
     ".dockerignore": "Ignore List", ".npmignore": "Ignore List", ".gitattributes": "Git Attributes",
-    ".gitmodules": "Git Config", ".editorconfig": "EditorConfig",
+    ".gitmodules": "Git Config", ".editorconfig": "EditorConfig", "composer.lock": "JSON",
 }  # fmt: skip
 _SUFFIXES = {
     "py": "Python", "pyi": "Python", "pyw": "Python", "pyx": "Cython", "pxd": "Cython", "pxi": "Cython",
@@ -34,7 +34,9 @@ _SUFFIXES = {
     "tpp": "C++", "txx": "C++", "ixx": "C++", "cppm": "C++", "rs": "Rust", "cs": "C#",
     "rb": "Ruby", "rake": "Ruby", "gemspec": "Ruby", "ru": "Ruby", "rbi": "Ruby", "jbuilder": "Ruby",
     "podspec": "Ruby", "rabl": "Ruby", "thor": "Ruby",
-    "php": "PHP", "kt": "Kotlin", "kts": "Kotlin", "swift": "Swift", "scala": "Scala", "m": "Objective-C",
+    "php": "PHP", "php3": "PHP", "php4": "PHP", "php5": "PHP", "phps": "PHP", "ctp": "PHP",
+    "phtml": "HTML+PHP",
+    "kt": "Kotlin", "kts": "Kotlin", "swift": "Swift", "scala": "Scala", "m": "Objective-C",
     "mm": "Objective-C++", "pl": "Perl", "pm": "Perl", "lua": "Lua", "r": "R", "jl": "Julia",
     "hs": "Haskell", "ex": "Elixir", "exs": "Elixir", "erl": "Erlang", "clj": "Clojure", "dart": "Dart",
     "zig": "Zig", "ml": "OCaml", "mli": "OCaml", "f90": "Fortran Free Form", "sh": "Shell",
@@ -53,6 +55,9 @@ _CPP_HEADER = re.compile(
     r"(?:\s|//[^\n]*|/\*.*?\*/)*+#\s*(?:include\s*[<\"]|pragma once\b|ifndef\s+(\w+)\s+#\s*define\s+\1\b)",
     re.DOTALL,
 )
+# Suffixes that sources in PHP have among others: fragments, and the parts of Drupal's modules and themes.
+_PHP_SUFFIXES = ("", "inc", "module", "install", "theme", "profile", "engine", "test")
+_PHP_OPENING = re.compile(r"\s*+<\?php\b")
 _NOT_CODE = {
     "Markdown", "reStructuredText", "AsciiDoc", "Text", "TeX", "BibTeX", "TOML", "YAML", "JSON", "JSON5",
     "INI", "XML", "SVG", "CSV", "TSV", "Gettext Catalog", "Diff", "Ignore List", "Git Attributes",
@@ -68,6 +73,8 @@ def detect(path: str, content: str) -> str:
     suffix = name.rpartition(".")[2].lower() if "." in name else ""
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
+    if suffix in _PHP_SUFFIXES and _PHP_OPENING.match(content):
+        return "PHP"
     if suffix in ("", "inc") and _CPP_HEADER.match(content):
         return "C++"
     if match := _SHEBANG.match(content[:_MAX_SHEBANG]):

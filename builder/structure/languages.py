@@ -17,6 +17,8 @@ READERS = {
     "Cuda": "builder.structure.c",
     "Go": "builder.structure.go",
     "JavaScript": "builder.structure.javascript",
+    "HTML+PHP": "builder.structure.php",
+    "PHP": "builder.structure.php",
     "Python": "builder.structure.python",
     "Ruby": "builder.structure.ruby",
     "TSX": "builder.structure.javascript.tsx",

@@ -1,0 +1,248 @@
+"""PHP names beside composer and php-parser, on the upstream archives of Debian's source packages.
+
+composer tells in which file each class is, and which files it always loads (``dump-autoload``, without
+scripts or plugins); php-parser tells the full names that each file uses. Together they give edges between
+files: uses of classes, and of functions and constants that an always loaded file declares. Includes are no
+part of it.
+
+Nothing of a project is run: both tools read a copy of the files that were read here. They come from Debian
+(``composer``, ``php-cli``, ``php-parser``), as do the archives, by ``apt-get source``.
+
+    python benchmarks/structure/php.py [NAME …] [--show]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from _measures import CACHE, Edge, broken_promises, compare, fail, ratio, write_out
+
+from builder.repository import Repository, load
+from builder.structure import analyze, syntax
+from builder.structure.php.outline import GRAMMAR
+
+# Debian's source package, its version, and the hash of the upstream archive.
+PROJECTS = {
+    "twig": (
+        "php-twig",
+        "3.5.1-1+deb12u3",
+        "1c6b0b85a6076bc2a96e916121dbb473a650a521b4ff82036fb7806d78dfef03",
+    ),
+    "monolog": (
+        "php-monolog",
+        "2.9.1-1",
+        "55d7d62eee001d4e68fe0d53841ede53bd583f4e0e3a172877d9a939f4b3c79e",
+    ),
+    "carbon": (
+        "php-nesbot-carbon",
+        "2.65.0-1+deb12u1",
+        "92469cd4ac9ba25bdbfa35fe98fa3df5a9f975dcaf02a8f25a81219dc888f3a3",
+    ),
+    "doctrine": (
+        "doctrine",
+        "2.14.1+dfsg-1",
+        "d27bdc159b1a940133c5c40eac6d49e2dc0a4cc6b3232731784967b243cb7f2f",
+    ),
+    "composer": (
+        "composer",
+        "2.5.5-1+deb12u5",
+        "9d24f477e5a3c1c2ab12c1cf734a0d66d4572740d9edad44e462c5dc60983bce",
+    ),
+    "phpunit": (
+        "phpunit",
+        "9.6.7-1+deb12u1",
+        "2e94011459b6cae0bafe6ab667d8111083a927fec138cc397044cc7a03e568b7",
+    ),
+    "laravel": (
+        "php-laravel-framework",
+        "8.83.26+dfsg-2",
+        "dae1be708d1aea10f38be5a73cf8e583218a6a849a98797ae147b4975c328c84",
+    ),
+    "symfony": (
+        "symfony",
+        "5.4.53+dfsg-0+deb12u1",
+        "515820883adad6d72924de6414d2f51f8a4eea5d95d836075c89abd4ae6471f1",
+    ),
+}
+MIN_PRECISION = MIN_RECALL = 0.99
+TIMED = "laravel"
+MAX_RATIO = 4.0
+_KINDS = ("import", "same-package", "type-only")
+_MAPS = """
+foreach (["classmap", "files"] as $name) {
+    $file = "vendor/composer/autoload_$name.php";
+    $maps[] = is_file($file) ? require $file : [];
+}
+echo json_encode($maps);
+"""
+
+
+def main() -> None:
+    """Print precision and recall of each project, and end with status 1 where a promise does not hold."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="projects (default: all)")
+    parser.add_argument("--show", action="store_true", help="list the edges that differ")
+    arguments = parser.parse_args()
+    problems: list[str] = []
+    for name in arguments.names or PROJECTS:
+        repository = load(unpacked(name))
+        blueprint = analyze(repository)
+        with tempfile.TemporaryDirectory() as folder:
+            theirs, read = oracle(repository, Path(folder).resolve())
+        included = {(edge.source, edge.target) for edge in blueprint.dependencies if edge.kind not in _KINDS}
+        ours = {(edge.source, edge.target) for edge in blueprint.dependencies if edge.kind in _KINDS}
+        # Of two kinds of edges between two files, the include is kept.
+        ours |= included & theirs
+        ours = {(source, target) for source, target in ours if source in read and target in read}
+        precision, recall = compare(name, ours, theirs, arguments.show)
+        if precision < MIN_PRECISION or recall < MIN_RECALL:
+            problems.append(f"{name}: precision {precision:.4f}, recall {recall:.4f}")
+        problems += broken_promises(name, repository, blueprint)
+        if name == TIMED:
+            problems += slow(repository)
+    fail(problems)
+
+
+def slow(repository: Repository) -> list[str]:
+    """Whether the whole analysis takes too many times as long as parsing alone."""
+    sources = [file.content.encode() for file in repository.files if file.path.endswith(".php")]
+    taken = ratio(
+        lambda: analyze(repository),
+        lambda: [syntax.parse(GRAMMAR, source) for source in sources],
+        rounds=3,
+    )
+    print(f"{'':28} {taken:.2f} times as long as parsing alone")
+    return [f"{TIMED}: {taken:.2f} times as long as parsing alone"] if taken > MAX_RATIO else []
+
+
+def oracle(repository: Repository, folder: Path) -> tuple[set[Edge], set[str]]:
+    """The edges that composer and php-parser give, and the files that php-parser could read."""
+    write_out(repository, folder, (".php", ".inc", "composer.json"))
+    for manifest in folder.rglob("composer.json"):
+        manifest.write_text(without_exclusions(manifest.read_text(encoding="utf-8")), encoding="utf-8")
+    classes, always = autoloaded(folder, folder)
+    for manifest in sorted(folder.rglob("composer.json")):
+        inside = f"{relative(manifest.parent, folder)}/"
+        # A package on its own; those that the root replaces are in the root's rules.
+        if manifest.parent != folder and not any(path.startswith(inside) for path in classes.values()):
+            more, also = autoloaded(manifest.parent, folder)
+            classes, always = more | classes, also | always
+    paths = sorted(file.path for file in repository.files if file.path.endswith((".php", ".inc")))
+    listed = "".join(f"{folder / path}\n" for path in paths)
+    script = Path(__file__).with_name("php_names.php")
+    output = subprocess.run(
+        ["php", "-d", "memory_limit=-1", script], input=listed, capture_output=True, text=True
+    )
+    uses = {
+        relative(path, folder): found for path, found in map(json.loads, output.stdout.splitlines()) if found
+    }
+    declared = {name: path for path in always.values() for name in uses.get(path, {}).get("declares", ())}
+    edges = {
+        (path, target)
+        for path, found in uses.items()
+        for form, where in (
+            ("class", classes),
+            ("type", classes),
+            ("function", declared),
+            ("constant", declared),
+        )
+        for name in found[form]
+        if (target := where.get(name)) and target != path and target in uses
+    }
+    return edges, set(uses)
+
+
+def without_exclusions(manifest: str) -> str:
+    """A composer.json without ``exclude-from-classmap``, by which an authoritative map lacks tests too."""
+    try:
+        settings = json.loads(manifest)
+        settings["autoload"].pop("exclude-from-classmap", None)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return manifest
+    return json.dumps(settings)
+
+
+def autoloaded(package: Path, root: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The files of classes, and those that are always loaded, by composer's rules for one package."""
+    environment = os.environ | {
+        "COMPOSER_HOME": str(root / ".composer"),
+        "COMPOSER_DISABLE_NETWORK": "1",
+        "COMPOSER_ALLOW_SUPERUSER": "1",
+    }
+    command = [
+        "composer",
+        "dump-autoload",
+        "--classmap-authoritative",
+        "--dev",
+        "--no-scripts",
+        "--no-plugins",
+    ]
+    subprocess.run(command, cwd=package, env=environment, capture_output=True)
+    output = subprocess.run(
+        ["php", "-r", _MAPS], cwd=package, check=True, capture_output=True, text=True
+    ).stdout
+    # A map without keys is a list in JSON.
+    maps = [dict(part) if isinstance(part, dict) else {} for part in json.loads(output)]
+    shutil.rmtree(package / "vendor", ignore_errors=True)
+    found = [{key: relative(path, root) for key, path in part.items()} for part in maps]
+    return found[0], found[1]
+
+
+def relative(path: str | Path, folder: Path) -> str:
+    """A path as the repository has it."""
+    return os.path.relpath(path, folder)
+
+
+def unpacked(name: str) -> Path:
+    """The folder of a project's upstream archive; raises ``ValueError`` where it is not what was pinned."""
+    package, version, digest = PROJECTS[name]
+    folder = CACHE.resolve() / "debian" / f"{package}-{version}"
+    if not (folder / "source").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            ["apt-get", *sources(folder.parent), "source", "-qq", "--download-only", f"{package}={version}"],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        archive = next(folder.glob("*.orig.tar.*"))
+        if hashlib.sha256(archive.read_bytes()).hexdigest() != digest:
+            raise ValueError(f"{archive.name} is not the file that was pinned")
+        (folder / "source.part").mkdir()
+        extract = ["tar", "-x", "--strip-components=1", "-C", folder / "source.part", "-f", archive]
+        subprocess.run(extract, check=True)
+        (folder / "source.part").rename(folder / "source")
+    return folder / "source"
+
+
+def sources(folder: Path) -> list[str]:
+    """Options that let apt-get see the source packages of the archives that this machine has in its lists."""
+    lists, state = folder / "sources", folder / "lists"
+    options = [
+        "-o", f"Dir::Etc::SourceList={lists}.list", "-o", f"Dir::Etc::SourceParts={lists}",
+        "-o", f"Dir::State::Lists={state}",
+    ]  # fmt: skip
+    if not state.exists():
+        (state / "partial").mkdir(parents=True)
+        lists.mkdir(exist_ok=True)
+        for file in sorted(Path("/etc/apt").glob("sources.list*")):
+            for part in [file] if file.is_file() else sorted(file.iterdir()):
+                text = re.sub(r"(?m)^Types:.*", "Types: deb-src", part.read_text())
+                (lists / part.name).write_text(re.sub(r"(?m)^deb\s", "deb-src ", text))
+        Path(f"{lists}.list").write_text("")
+        subprocess.run(["apt-get", *options, "update", "-qq"], check=True, capture_output=True)
+    return options
+
+
+if __name__ == "__main__":
+    main()
