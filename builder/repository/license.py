@@ -17,6 +17,7 @@ from builder.repository.filters import is_license_text
 _METADATA = re.compile(
     r"PKG-INFO|[^/]+\.dist-info/METADATA|pyproject\.toml|setup\.cfg|package\.json|Cargo\.toml|composer\.json"
 )
+_REUSE = "LICENSES/"  # where REUSE keeps each licence that is in use, as `<SPDX id>.txt`
 _LICENSE_FOLDER = re.compile(r"(?:LICENSES?/|[^/]+\.dist-info/(?:licenses/)?)?[^/]+")
 
 # Trove classifiers that name one licence. "BSD License" and the bare GNU ones name families.
@@ -58,10 +59,23 @@ def detect(evidence: Mapping[str, str]) -> str:
     for path in paths:
         if _METADATA.fullmatch(path):
             for declared in _declared(path, evidence[path]):
-                if expression := _canonical(declared):
+                if expression := canonical(declared):
                     return expression
-    texts = {_identified(evidence[path]) for path in paths if is_license_text(path)}
-    return _canonical(" AND ".join(sorted(texts - {""})))
+    texts = [path for path in paths if is_license_text(path)]
+    found = {identified(evidence[path]) for path in texts if not path.startswith(_REUSE)} - {""}
+    found = found or {_named(path) or identified(evidence[path]) for path in texts if path.startswith(_REUSE)}
+    return canonical(" AND ".join(sorted(found - {""})))
+
+
+def states_one(path: str, text: str) -> bool:
+    """Whether the evidence at ``path`` states a licence at all, known or not; a NOTICE does not."""
+    if is_license_text(path):
+        return not re.match(r"(?:NOTICE|COPYRIGHT)", path.rpartition("/")[2], re.IGNORECASE)
+    return any(isinstance(declared, str) and declared.strip() for declared in _declared(path, text))
+
+
+def _named(path: str) -> str:
+    return canonical(path.removeprefix(_REUSE).rpartition(".")[0])
 
 
 def _declared(path: str, text: str) -> Iterator[str]:
@@ -85,7 +99,13 @@ def _fields(name: str, text: str) -> Iterator[str]:
     elif name.endswith(".toml"):
         tables = tomllib.loads(text)
         project: dict[str, Any] = tables.get("project", {})
-        for table in (project, tables.get("package", {}), tables.get("tool", {}).get("poetry", {})):
+        workspace = tables.get("workspace", {}).get("package", {})  # whose members inherit it
+        for table in (
+            project,
+            tables.get("package", {}),
+            workspace,
+            tables.get("tool", {}).get("poetry", {}),
+        ):
             license = table.get("license", "")
             yield license.get("text", "") if isinstance(license, dict) else license
         yield _from_classifiers(project.get("classifiers", []))
@@ -99,7 +119,8 @@ def _from_classifiers(classifiers: list[str]) -> str:
     return _CLASSIFIERS.get(licenses[0], "") if len(licenses) == 1 else ""
 
 
-def _canonical(expression: object) -> str:
+def canonical(expression: object) -> str:
+    """``expression`` as SPDX writes it, or ``""`` where it is none."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     if not isinstance(expression, str) or not 0 < len(expression) < 200:
@@ -110,11 +131,14 @@ def _canonical(expression: object) -> str:
         return ""
 
 
-def _identified(text: str) -> str:
+def identified(text: str) -> str:
+    """The SPDX id of the licence whose text ``text`` is, with at most 5 % changed, or ``""``."""
     from identify.identify import license_id
 
-    if len(text) > 100_000:  # ten times the GPL: no licence, and edit distance is quadratic
+    if len(text) > 100_000:  # three times the GPL: no licence, and edit distance is quadratic
         return ""
+    # identify looks for copyright lines from every blank one, to the end of the blank ones.
+    text = "\n".join(line for line in text.splitlines() if line.strip())
     with tempfile.NamedTemporaryFile(suffix=".txt") as file:  # identify reads files only
         Path(file.name).write_text(text, encoding="utf-8")
         return license_id(file.name) or ""
