@@ -37,6 +37,9 @@ _ADDRESS = re.compile(
     (?![{_WORD}_(-])""",
     re.VERBOSE,
 )
+_AT = re.compile(rf"@(?=[{_WORD}])")
+_MAX_LOCAL = 64  # characters, says RFC 5321
+_LOCAL = "".join(char for char in map(chr, range(0x250)) if re.match(rf"[{_WORD}_.%+-]", char))
 _RESERVED = re.compile(r"(?:.*\.)?example\.(?:com|net|org)")  # RFC 2606: nobody's
 _USERINFO = re.compile(r"//[^\s/?#@]*\Z")
 _MAX_USERINFO = 100  # characters
@@ -44,9 +47,14 @@ _MAX_USERINFO = 100  # characters
 
 def find_addresses(text: str) -> Iterator[tuple[int, int, str]]:
     """``(start, stop, "email")`` of each address in ``text``; none of them is in a domain for examples."""
-    if "@" not in text:
-        return
-    for match in _ADDRESS.finditer(text):
+    for at in (found.start() for found in _AT.finditer(text)):
+        before = text[max(0, at - _MAX_LOCAL) : at]
+        start = at - len(before) + len(before.rstrip(_LOCAL))
+        # There, or behind the letters of an escape.
+        matches = (_ADDRESS.match(text, place) for place in (start, start + 1, start + 5) if place < at)
+        match = next(filter(None, matches), None)
+        if not match:
+            continue
         domain = match["domain"].lower()
         if _RESERVED.fullmatch(domain) or not _suffixes().privatesuffix(domain):
             continue
