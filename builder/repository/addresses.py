@@ -41,7 +41,7 @@ _AT = re.compile(rf"@(?=[{_WORD}])")
 _MAX_LOCAL = 64  # characters, says RFC 5321
 _LOCAL = "".join(char for char in map(chr, range(0x250)) if re.match(rf"[{_WORD}_.%+-]", char))
 _RESERVED = re.compile(r"(?:.*\.)?example\.(?:com|net|org)")  # RFC 2606: nobody's
-_USERINFO = re.compile(r"//[^\s/?#@]*\Z")
+_USERINFO = re.compile(r"//[^\s/?#@<>()\[\]\"'`]*\Z")
 _MAX_USERINFO = 100  # characters
 
 

@@ -119,7 +119,7 @@ class Attribution:
 
     @functools.cached_property
     def _by_folder(self) -> dict[str, Notice]:
-        return {folder: _of_folder(evidence) for folder, evidence in self._evidence.items()}
+        return {folder: _of_folder(evidence) for folder, evidence in self._evidence.items() if folder}
 
 
 def _of_folder(evidence: dict[str, str]) -> Notice:

@@ -50,9 +50,12 @@ def load(
     attributes = Attributes()
     selection = Selection(include, exclude)
     for entry, data, reason in _read(place, limits):
+        path, personal = redact(names.printable(entry.path))
+        if personal:
+            reason = reason or "secret or address in name"
         decoded = None if reason else decode(data)
         if decoded is None:
-            skipped.setdefault(names.printable(entry.path), reason or "binary")
+            skipped.setdefault(path, reason or "binary")
             continue
         text, encoding = decoded
         attribution.add(entry.path, text)

@@ -179,6 +179,16 @@ def test_the_authors_of_a_licence_are_not_those_of_the_code(files):
     assert (found["a.py"].license, found["a.py"].attribution) == ("GPL-3.0", ())
 
 
+def test_a_name_that_holds_an_address_is_written_down_nowhere(tmp_path):
+    (tmp_path / "ann@somewhere.org").write_text("mail")
+    (tmp_path / "logo@2x.txt").write_text("")
+    repository = load(tmp_path)
+    assert [file.path for file in repository.files] == ["logo@2x.txt"]
+    assert [(file.path, file.reason) for file in repository.skipped] == [
+        ("[REDACTED:email]", "secret or address in name")
+    ]
+
+
 def test_attribution_is_bounded(files):
     many = "".join(f"# Copyright (c) {2000 + number % 20} {'x' * number} Ltd.\n" for number in range(1000))
     found = files({"a.py": many})["a.py"].attribution

@@ -78,6 +78,8 @@ def test_fallback_and_binary():
         ("[mail](mailto:ann@somewhere.org?subject=x)", "email"),
         ("Jörg <jörg@müller.de>.", "email"),
         ("git@somewhere.org", "email"),
+        ('<a href="http://somewhere.org">ann@somewhere.org</a>', "email"),
+        ("//TODO(ann@somewhere.org): https://somewhere.org?mail=me", "email"),
     ],
 )
 def test_secrets_become_placeholders(text, kind):
