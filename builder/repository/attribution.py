@@ -25,6 +25,7 @@ _MAX_SIDECAR = 8_000  # characters
 _REUSE = "REUSE.toml"
 _MAX_ANNOTATIONS = 100  # each is tried on each file
 _MAX_MANIFESTS = 10_000
+_MAX_NAMES, _MAX_NAME = 20, 200  # of authors
 _MAX_TEXTS = 200  # different licence texts: to tell which one a text is takes milliseconds
 
 
@@ -115,7 +116,7 @@ class Attribution:
 
     @functools.cached_property
     def _root(self) -> Notice:
-        return Notice(self.license, _texts_copyrights(self._evidence.get("", {})))
+        return Notice(self.license, _holders(self._evidence.get("", {})))
 
     @functools.cached_property
     def _by_folder(self) -> dict[str, Notice]:
@@ -125,7 +126,7 @@ class Attribution:
 def _of_folder(evidence: dict[str, str]) -> Notice:
     found = license.detect(evidence)
     silent = not found and not any(license.states_one(name, text) for name, text in evidence.items())
-    return Notice(None if silent else found, _texts_copyrights(evidence))
+    return Notice(None if silent else found, _holders(evidence))
 
 
 def _first(notices: Iterable[Notice]) -> Notice:
@@ -148,12 +149,13 @@ def _lines(comments: Iterable[str]) -> Iterable[str]:
     return (line for comment in comments for line in comment.splitlines())
 
 
-def _texts_copyrights(evidence: dict[str, str]) -> tuple[str, ...]:
-    """Whose copyright the licence texts of a folder name; the authors of the licences are not meant."""
+def _holders(evidence: dict[str, str]) -> tuple[str, ...]:
+    """Whose copyright the licence texts of a folder name (not of those texts), else who its authors are."""
     lines = (
         line for name in sorted(evidence) if is_license_text(name) for line in evidence[name].splitlines()
     )
-    return copyrights(line for line in lines if _plain(line) not in _of_licenses())
+    found = copyrights(line for line in lines if _plain(line) not in _of_licenses())
+    return found or tuple(f"Author: {name[:_MAX_NAME]}" for name in license.authors(evidence)[:_MAX_NAMES])
 
 
 @functools.cache

@@ -20,6 +20,8 @@ _METADATA = re.compile(
 _REUSE = "LICENSES/"  # where REUSE keeps each licence that is in use, as `<SPDX id>.txt`
 _LICENSE_FOLDER = re.compile(r"(?:LICENSES?/|[^/]+\.dist-info/(?:licenses/)?)?[^/]+")
 
+_BROKEN = (ValueError, configparser.Error, AttributeError, TypeError, RecursionError)
+
 # Trove classifiers that name one licence. "BSD License" and the bare GNU ones name families.
 _CLASSIFIERS = {
     "Apache Software License": "Apache-2.0",
@@ -78,11 +80,54 @@ def _named(path: str) -> str:
     return canonical(path.removeprefix(_REUSE).rpartition(".")[0])
 
 
+def authors(evidence: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the authors that the first metadata among ``evidence`` gives, without their addresses."""
+    for path in sorted(evidence):
+        if _METADATA.fullmatch(path):
+            try:
+                listed = list(_listed_authors(path.rpartition("/")[2], evidence[path]))
+            except _BROKEN:
+                continue
+            names = [
+                " ".join(re.split("[<(]", name, maxsplit=1)[0].split())
+                for name in listed
+                if isinstance(name, str)
+            ]
+            if any(names):
+                return tuple(dict.fromkeys(filter(None, names)))
+    return ()
+
+
+def _listed_authors(name: str, text: str) -> Iterator[Any]:
+    if name in ("PKG-INFO", "METADATA"):
+        message = email.parser.HeaderParser().parsestr(text)
+        yield from re.split(", *", str(message.get("Author") or message.get("Author-email", "")))
+    elif name == "setup.cfg":
+        yield _config(text).get("metadata", "author", fallback="")
+    else:
+        if name.endswith(".toml"):
+            root = tomllib.loads(text)
+            workspace, poetry = root.get("workspace", {}), root.get("tool", {}).get("poetry", {})
+            tables = [root.get("project", {}), root.get("package", {}), workspace.get("package", {}), poetry]
+        else:
+            tables = [json.loads(text)]
+        for table in tables:
+            several = table.get("authors")
+            for author in [table.get("author"), *(several if isinstance(several, list) else [])]:
+                yield author.get("name") if isinstance(author, dict) else author
+
+
 def _declared(path: str, text: str) -> Iterator[str]:
     try:
         yield from _fields(path.rpartition("/")[2], text)
-    except (ValueError, configparser.Error, AttributeError, TypeError, RecursionError):
+    except _BROKEN:
         return  # broken metadata declares nothing
+
+
+def _config(text: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.read_string(text)
+    return parser
 
 
 def _fields(name: str, text: str) -> Iterator[str]:
@@ -92,8 +137,7 @@ def _fields(name: str, text: str) -> Iterator[str]:
         yield str(message.get("License", ""))
         yield _from_classifiers([str(value) for value in message.get_all("Classifier", [])])
     elif name == "setup.cfg":
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        parser.read_string(text)
+        parser = _config(text)
         yield parser.get("metadata", "license", fallback="")
         yield _from_classifiers(parser.get("metadata", "classifiers", fallback="").splitlines())
     elif name.endswith(".toml"):

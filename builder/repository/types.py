@@ -16,7 +16,7 @@ class SourceFile:
     ``original_sha256`` and ``num_bytes`` describe the bytes as they stood in the source.
     ``redactions`` are half-open character ranges of ``content`` that hold a placeholder.
     ``license`` is the SPDX expression under which the file itself stands, ``""`` where that is unknown;
-    ``attribution`` holds the copyright lines that go with it, without addresses.
+    ``attribution`` holds the copyright lines that go with it, else the authors, without addresses.
     """
 
     path: str

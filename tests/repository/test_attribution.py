@@ -179,6 +179,29 @@ def test_the_authors_of_a_licence_are_not_those_of_the_code(files):
     assert (found["a.py"].license, found["a.py"].attribution) == ("GPL-3.0", ())
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "PKG-INFO",
+            "Metadata-Version: 2.1\nName: x\nAuthor-email: Ann Lee <ann@somewhere.org>, Bo <b@else.net>\n",
+        ),
+        (
+            "pyproject.toml",
+            '[project]\nauthors = [{name = "Ann Lee", email = "a@somewhere.org"}, {name = "Bo"}]',
+        ),
+        ("pyproject.toml", '[tool.poetry]\nauthors = ["Ann Lee <ann@somewhere.org>", "Bo"]'),
+        ("Cargo.toml", '[package]\nauthors = ["Ann Lee <ann@somewhere.org>", "Bo", 3]'),
+        ("package.json", '{"author": {"name": "Ann Lee"}, "authors": ["Bo (https://bo.example)"]}'),
+    ],
+)
+def test_where_no_copyright_line_stands_the_authors_are_named(files, name, text):
+    found = files({name: text, "a.py": "", "b.py": "# Copyright 2020 Cy\n"})
+    assert found["a.py"].attribution == ("Author: Ann Lee", "Author: Bo")
+    assert found["b.py"].attribution == ("Copyright 2020 Cy",)
+    assert files({name: "[[[", "c.py": ""})["c.py"].attribution == ()
+
+
 def test_a_name_that_holds_an_address_is_written_down_nowhere(tmp_path):
     (tmp_path / "ann@somewhere.org").write_text("mail")
     (tmp_path / "logo@2x.txt").write_text("")
