@@ -133,7 +133,8 @@ def dataset_card(tables: Tables) -> str:
                 {
                     **{key: row[key] for key in ("repository", "revision", "license")},
                     "others": sorted(
-                        {file["license"] or "unknown" for file in row["files"]} - {row["license"]}
+                        name or "unknown"
+                        for name in {file["license"] for file in row["files"]} - {row["license"]}
                     ),
                 }
                 for row in sorted(rows, key=lambda row: row["id"])

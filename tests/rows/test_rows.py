@@ -132,6 +132,8 @@ def test_rows_say_under_which_licence_each_file_stands_and_what_was_redacted_of_
     card = dataset_card({"raw-repos": {"train": [row]}})
     assert "MIT (files also: Apache-2.0, unknown)" in card
     assert "4: email 3, github-token 1" in card
+    bare = {**row, "license": "", "files": [files["c.js"]]}
+    assert "files also" not in dataset_card({"raw-repos": {"train": [bare]}})
 
 
 def test_raw_rows_hold_the_same_files_and_nothing_else(built):
