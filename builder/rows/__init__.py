@@ -9,7 +9,7 @@ from builder.rows.publish import publish
 from builder.rows.splits import SPLITS, split_of
 from builder.rows.statistics import statistics
 from builder.rows.verify import problems, verify_dataset
-from builder.rows.write import CONFIGS, built_files, features_of, read_rows, write_dataset
+from builder.rows.write import CONFIGS, built_files, dataset_card, features_of, read_rows, write_dataset
 
 __all__ = [
     "CONFIGS",
@@ -19,6 +19,7 @@ __all__ = [
     "SPLITS",
     "Provenance",
     "built_files",
+    "dataset_card",
     "features_of",
     "inspect_row",
     "messages_row",

@@ -101,7 +101,7 @@ def dataset_card(tables: Tables) -> str:
     main = next((tables[config] for config in configs if features_of(config) is FEATURES), {})
     rows = [row for split in main.values() for row in split]
     figures = statistics(rows)
-    licenses = sorted(figures["licenses"])
+    licenses = sorted({*figures["licenses"], *figures["file_licenses"]})
     simple = all(name.replace("-", "").replace(".", "").isalnum() and name != "unknown" for name in licenses)
     data = DatasetCardData(
         license=[name.lower() for name in licenses] if simple and licenses else "other",
@@ -130,7 +130,13 @@ def dataset_card(tables: Tables) -> str:
                 for config in configs
             ],
             repositories=[
-                {key: row[key] for key in ("repository", "revision", "license")}
+                {
+                    **{key: row[key] for key in ("repository", "revision", "license")},
+                    "others": sorted(
+                        name or "unknown"
+                        for name in {file["license"] for file in row["files"]} - {row["license"]}
+                    ),
+                }
                 for row in sorted(rows, key=lambda row: row["id"])
             ],
             **figures,

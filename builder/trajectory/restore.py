@@ -41,6 +41,8 @@ def from_row(row: Mapping[str, Any]) -> Trajectory:
             original_sha256=file["original_sha256"],
             redactions=redactions[file["path"]],
             boilerplate=file["boilerplate"],
+            license=file["license"],
+            attribution=tuple(file["attribution"]),
         )
         for file in row["files"]
         if file["path"] in contents

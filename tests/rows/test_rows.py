@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from datasets import Features, load_dataset
@@ -11,10 +12,12 @@ from rich.console import Console
 
 from builder.agents import AgentOptions, Team
 from builder.errors import UserError
+from builder.repository import load
 from builder.rows import (
     CONFIGS,
     FEATURES,
     Provenance,
+    dataset_card,
     inspect_row,
     messages_row,
     print_summary,
@@ -26,6 +29,7 @@ from builder.rows import (
     write_dataset,
 )
 from builder.search import Scorer, SearchOptions, refine
+from builder.structure import analyze
 from builder.trajectory import DEFAULT_LOSS_ROLES, encode, replay
 
 
@@ -93,6 +97,43 @@ def test_the_card_is_a_valid_card_and_names_licence_and_models(folder):
     assert [entry["config_name"] for entry in card.data.configs] == list(CONFIGS)
     assert "g@1" in card.text
     assert "{{" not in card.text
+
+
+def test_rows_say_under_which_licence_each_file_stands_and_what_was_redacted_of_it(
+    tmp_path, bytes_tokenizer
+) -> None:
+    contents = {
+        "pyproject.toml": '[project]\nlicense = "MIT"\nauthors = [{email = "ann@somewhere.org"}]\n',
+        "a.py": "# Copyright 2020 Ann <ann@somewhere.org>\nB = 'bob@else.net', 'ghp_" + "a1B2" * 9 + "'\n",
+        "b.js": "// SPDX-License-Identifier: Apache-2.0\n",
+        "c.js": "// SPDX-License-Identifier: Unheard-Of\n",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    blueprint = analyze(load(tmp_path))
+    row = raw_row(blueprint, Provenance("", "s@1", "", 0, "0"), bytes_tokenizer, DEFAULT_LOSS_ROLES)
+    assert not re.search(r"[\w.]+@\w+\.\w+", str(row))
+    files = {file["path"]: file for file in row["files"]}
+    assert {path: file["license"] for path, file in files.items()} == {
+        "pyproject.toml": "MIT",
+        "a.py": "MIT",
+        "b.js": "Apache-2.0",
+        "c.js": "",
+    }
+    assert files["a.py"]["attribution"] == ["Copyright 2020 Ann <[REDACTED:email]>"]
+    assert files["a.py"]["redactions"] == [{"kind": "email", "num": 2}, {"kind": "github-token", "num": 1}]
+    assert files["a.py"]["num_redactions"] == 3
+    masked = [row["text"][span["start"] : span["end"]] for span in row["spans"] if span["role"] == "redacted"]
+    assert sorted(masked) == ["[REDACTED:email]"] * 3 + ["[REDACTED:github-token]"]
+
+    figures = statistics([row])
+    assert figures["redactions"] == {"email": 3, "github-token": 1}
+    assert figures["file_licenses"] == {"MIT": 2, "Apache-2.0": 1, "unknown": 1}
+    card = dataset_card({"raw-repos": {"train": [row]}})
+    assert "MIT (files also: Apache-2.0, unknown)" in card
+    assert "4: email 3, github-token 1" in card
+    bare = {**row, "license": "", "files": [files["c.js"]]}
+    assert "files also" not in dataset_card({"raw-repos": {"train": [bare]}})
 
 
 def test_raw_rows_hold_the_same_files_and_nothing_else(built):
