@@ -16,6 +16,7 @@ READERS = {
     "C++": "builder.structure.c",
     "Cuda": "builder.structure.c",
     "Go": "builder.structure.go",
+    "Java": "builder.structure.jvm.java",
     "JavaScript": "builder.structure.javascript",
     "Python": "builder.structure.python",
     "TSX": "builder.structure.javascript.tsx",
