@@ -18,6 +18,7 @@ READERS = {
     "Go": "builder.structure.go",
     "Java": "builder.structure.jvm.java",
     "JavaScript": "builder.structure.javascript",
+    "Kotlin": "builder.structure.jvm.kotlin",
     "Python": "builder.structure.python",
     "TSX": "builder.structure.javascript.tsx",
     "TypeScript": "builder.structure.javascript.typescript",

@@ -1,4 +1,4 @@
-"""One Java file by itself: its package, imports, types and the names it uses; see :mod:`builder.structure.jvm`."""
+"""One Java file by itself: imports, types and the names it uses; see :mod:`builder.structure.jvm`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from builder.structure.jvm.blocks import Block, around, dotted, nested
 from builder.structure.jvm.java_outline import outline
 from builder.structure.jvm.resolve import link
-from builder.structure.jvm.scopes import Block, around, nested
 from builder.structure.languages import Facts, Import
 from builder.structure.syntax import captures_by_name, lines, parse, text
 
@@ -28,7 +28,7 @@ _NAMES = """
 (object_creation_expression (class_body)) @anonymous
 (enum_constant body: (class_body)) @anonymous
 (block [(class_declaration) (interface_declaration) (enum_declaration) (record_declaration)] @local)
-(constructor_body [(class_declaration) (interface_declaration) (enum_declaration) (record_declaration)] @local)
+(constructor_body [(class_declaration) (interface_declaration) (enum_declaration)] @local)
 (switch_block_statement_group (class_declaration) @local)
 [(method_declaration type_parameters: (_)) (constructor_declaration type_parameters: (_))] @generic
 (type_parameter (type_identifier) @part)
@@ -49,7 +49,6 @@ _NAMES = """
 (lambda_expression parameters: (identifier) @own)
 (inferred_parameters (identifier) @own)
 """
-_DOTTED = re.compile(rb"[\w$\x80-\xff]+(?:\s*\.\s*[\w$\x80-\xff]+){0,20}")
 _SPACE = re.compile(r"\s+")
 _IMPORT = re.compile(r"import\s+(static\s+)?([\w$.\s]+?)(\.\s*\*)?\s*;?\s*\Z")
 _COMMENT = re.compile(r"/\*[\s\S]*?\*/|//[^\n]*")
@@ -62,7 +61,7 @@ def scan(source: bytes) -> Facts:
     found = captures_by_name(GRAMMAR, _NAMES, root)
     facts: dict[Import, None] = {}
     for node in found.get("package", ())[:1]:
-        facts[Import(_dotted(source, node.named_children[-1].start_byte), kind="package")] = None
+        facts[Import(dotted(source, node.named_children[-1].start_byte), kind="package")] = None
     for node in found.get("import", ()):
         if match := _IMPORT.match(_COMMENT.sub(" ", text(node))):
             written = _SPACE.sub("", match[2])
@@ -74,7 +73,7 @@ def scan(source: bytes) -> Facts:
 def _header(root: Node, found: Mapping[str, list[Node]]) -> Iterator[int]:
     for node in found.get("import", ()):
         yield from lines(node)
-    leading = []
+    leading: list[range] = []
     for child in root.named_children:
         if not child.type.endswith("comment"):
             # A comment on a type is no header.
@@ -110,7 +109,7 @@ def _names(found: Mapping[str, list[Node]], source: bytes) -> Iterator[Import]:
     for block, node in types:
         yield Import(block.path, kind="type")
         for base in _supertypes(node):
-            yield Import(block.path, _dotted(source, base.start_byte), kind="extends")
+            yield Import(block.path, dotted(source, base.start_byte), kind="extends")
     yield from _uses(found, source, ordered)
 
 
@@ -120,7 +119,7 @@ def _uses(found: Mapping[str, list[Node]], source: bytes, ordered: list[Block]) 
     places = [(node.start_byte, "") for node in found.get("name", ()) if node.id not in parts]
     places += [(node.start_byte, "") for node in found.get("root", ()) if node.text not in own]
     for (start, _), block in around(ordered, places):
-        name = _dotted(source, start)
+        name = dotted(source, start)
         if block is None:
             yield Import("", name, kind="use")
         elif name.partition(".")[0] not in block.hidden:
@@ -135,15 +134,9 @@ def _parameters(parameters: Node | None) -> set[str]:
 
 
 def _supertypes(node: Node) -> Iterator[Node]:
-    if node.type == "object_creation_expression":
-        if base := node.child_by_field_name("type"):
-            yield base
+    if node.type == "object_creation_expression" and (base := node.child_by_field_name("type")):
+        yield base
     for child in node.named_children:
         if child.type in _SUPERTYPES:
             for base in child.named_children:
                 yield from base.named_children if base.type == "type_list" else (base,)
-
-
-def _dotted(source: bytes, start: int) -> str:
-    match = _DOTTED.match(source, start)
-    return _SPACE.sub("", match[0].decode("utf-8", "replace")) if match else ""

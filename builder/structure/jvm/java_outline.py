@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from builder.structure.comments import doc_line, one_line, with_comments
@@ -23,6 +24,7 @@ _METHODS = {
     "annotation_type_element_declaration",
 }  # fmt: skip
 _BLOCKS = {"program", "enum_body_declarations", "ERROR"}
+_LOST = re.compile(rb"\b(?:annotation|const|data|sealed) +\Z")
 _FIXED = (re.compile(r"\bstatic\b"), re.compile(r"\bfinal\b"))
 
 
@@ -57,7 +59,7 @@ def outline(root: Node, source: bytes) -> Iterator[Definition]:
 
 
 def entry(kind: str, name: str, item: Item, body: Node | None, source: bytes) -> Definition:
-    """The entry of a declaration. Annotations before its first keyword are shown as lines of their own."""
+    """The entry of a declaration. Annotations that it begins with are shown as lines of their own."""
     node = item.node
     annotations, start = _annotations(node)
     doc, said = doc_line(item.comment)
@@ -72,7 +74,7 @@ def entry(kind: str, name: str, item: Item, body: Node | None, source: bytes) ->
     return Definition(
         kind,
         name,
-        one_line(source, start.start_byte, body.start_byte if body else node.end_byte),
+        one_line(source, _begin(start, source), body.start_byte if body else node.end_byte),
         node.start_point.row + 1,
         lines(node)[-1],
         item.depth,
@@ -90,12 +92,9 @@ def constant(name: str, item: Item, value: Node | None, source: bytes) -> Defini
     rows = range(start.start_point.row + 1, lines(node)[-1] + 1)
     if value is None or (len(rows) == 1 and len(found.signature) <= _MAX_CONSTANT):
         return found
-    signature = one_line(source, start.start_byte, value.start_byte).rstrip("= ") + " …"
+    signature = one_line(source, _begin(start, source), value.start_byte).rstrip("= ") + " …"
     kept = found.signature_lines - frozenset(rows[1:])
-    return Definition(
-        found.kind, name, signature, found.start_line, found.end_line, found.depth, found.decorators, found.doc,
-        kept,
-    )  # fmt: skip
+    return replace(found, signature=signature, signature_lines=kept)
 
 
 def _constants(item: Item, source: bytes) -> Iterator[Definition]:
@@ -106,6 +105,12 @@ def _constants(item: Item, source: bytes) -> Iterator[Definition]:
     for declarator in node.children_by_field_name("declarator"):
         name = text(declarator.child_by_field_name("name"))
         yield constant(name, item, declarator.child_by_field_name("value"), source)
+
+
+def _begin(node: Node, source: bytes) -> int:
+    """Where a declaration begins, with a modifier that the tree of Kotlin does not have as such."""
+    match = _LOST.search(source, max(0, node.start_byte - 20), node.start_byte)
+    return match.start() if match else node.start_byte
 
 
 def _annotations(node: Node) -> tuple[list[Node], Node]:

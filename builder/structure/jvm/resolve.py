@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from builder.repository import Repository
-from builder.structure.jvm.names import Names, Scope
+from builder.structure.jvm.names import Names, Unit
+from builder.structure.jvm.scope import Scope
 from builder.structure.languages import Facts, Found, Import, Links
 
 
@@ -17,22 +18,33 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
         scope = names.scope(path)
         for wanted in unit.imports:
             _import(path, wanted, names, scope, found)
-        imported = {wanted.module for wanted in unit.imports}
-        for inside, used in unit.uses.items():
-            for dotted in used:
-                for target, _ in scope.chain(inside, dotted):
-                    is_beside = names.units[target].package == unit.package
-                    found.edge(path, target, "same-package" if is_beside else "import")
+        for used, is_value in ((unit.uses, False), (unit.values, True)):
+            for inside, written in used.items():
+                for dotted in written:
+                    targets = [target for target, _ in scope.chain(inside, dotted)]
+                    if is_value and not targets:
+                        targets = scope.callables(inside, dotted.partition(".")[0])
+                    for target in targets:
+                        found.edge(path, target, _kind(unit, names.units[target]))
+        for target in scope.extensions():
+            found.edge(path, target, _kind(unit, names.units[target]))
     return found.links()
+
+
+def _kind(unit: Unit, other: Unit) -> str:
+    return "same-package" if unit.package == other.package else "import"
 
 
 def _import(path: str, wanted: Import, names: Names, scope: Scope, found: Found) -> None:
     if wanted.name == "*" and wanted.module in names.packages and not wanted.form:
         return  # what is used of it says which files are meant
     chain = scope.qualified(wanted.module)
-    for target, _ in chain:
+    targets = [target for target, _ in chain]
+    if path.endswith((".kt", ".kts")):
+        targets += names.callables(path, wanted.module)
+    for target in targets:
         found.edge(path, target, "import")
-    if not chain:
+    if not targets:
         package = _package(wanted)
         if package in names.packages:
             found.unresolved.add((path, wanted.module))

@@ -20,6 +20,11 @@ _PARENT = re.compile(r"<parent>.*?</parent>|<!--.*?-->", re.DOTALL)
 _ARTIFACT = re.compile(r"<artifactId>\s*([^<\s]+)")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _TESTS = {"test", "tests"}
+# Source sets of a multiplatform project are called like commonMain; some projects have folders common/src.
+_PLATFORM = re.compile(
+    r"(?:.*/)?(?:src/([a-z]\w*?)(?:Main|Test)(?:/.*)?|(common|jvm|js|android|native|posix|darwin|ios)/(?:src|test)(?:/.*)?)"
+)
+_LEAVES = {"jvm", "js", "android", "native", "ios", "wasm", "wasmJs"}  # none of them sees another
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,16 @@ class Place:
 
     root: str
     module: str
-    source_set: str
+    platform: str  # of a multiplatform project
     is_test: bool
+
+    def sees(self, other: Place) -> bool:
+        """Whether sources in the other place can be seen from here. Only tests see tests."""
+        if other.is_test and not self.is_test:
+            return False
+        if self.module != other.module or self.platform == other.platform or not other.platform:
+            return True
+        return self.platform != "common" and not {self.platform, other.platform} <= _LEAVES
 
 
 class Modules:
@@ -71,13 +84,14 @@ class Modules:
         """Where the file at ``path`` stands, which says that it is of ``package``."""
         folder = path.rpartition("/")[0]
         if match := _SOURCE_SET.match(f"{folder}/"):
-            root, name = match[0].rstrip("/"), match[2]
-            is_test = "test" in name.lower()
+            root = match[0].rstrip("/")
+            is_test = "test" in match[2].lower()
         else:
-            root, name = _stripped(folder, package), ""
+            root = _stripped(folder, package)
             is_test = not _TESTS.isdisjoint(root.lower().split("/"))
         module = next((place for place in (root, *parents(root)) if place in self._needs), "")
-        return Place(root, module, name, is_test)
+        platform = _PLATFORM.fullmatch(root)
+        return Place(root, module, (platform[1] or platform[2]) if platform else "", is_test)
 
     def needed(self, module: str) -> frozenset[str]:
         """The modules that ``module`` depends on by what its build files say, over others, too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -9,6 +10,8 @@ from typing import TypeVar
 from builder.structure.paths import join
 
 T = TypeVar("T")
+_DOTTED = re.compile(rb"[\w$\x80-\xff]+(?:\s*\.\s*[\w$\x80-\xff]+){0,20}")
+_SPACE = re.compile(r"\s+")
 _MAX_DEPTH = 64  # deeper blocks count as part of the one at this depth: what they cost is bounded
 
 
@@ -16,8 +19,8 @@ _MAX_DEPTH = 64  # deeper blocks count as part of the one at this depth: what th
 class Block:
     """A stretch of a file, from byte ``start`` up to ``end``.
 
-    ``name`` is that of the type whose body it is, ``""`` where it only hides names. Afterwards ``path`` is the
-    type's path inside the file, and ``hidden`` has what enclosing blocks hide, too.
+    ``name`` is that of the type whose body it is, ``""`` where it only hides names. :func:`nested` sets
+    ``path``, the type's path inside the file, and adds to ``hidden`` what enclosing blocks hide.
     """
 
     start: int
@@ -30,7 +33,7 @@ class Block:
 
 
 def nested(blocks: Iterable[Block], local: Iterable[tuple[int, str]]) -> list[Block]:
-    """The blocks in the order of the text with their paths; ``local`` names are hidden in what is around them."""
+    """The blocks in the order of the text; ``local`` names are hidden in what is around them."""
     ordered = sorted(blocks, key=lambda block: (block.start, -block.end))
     for (_, name), block in around(ordered, local):
         if block is not None:
@@ -73,3 +76,9 @@ def around(
         while open_ and open_[-1].end <= place[0]:
             open_.pop()
         yield place, open_[-1] if open_ else None
+
+
+def dotted(source: bytes, start: int) -> str:
+    """The dotted name that begins at byte ``start``, without space."""
+    match = _DOTTED.match(source, start)
+    return _SPACE.sub("", match[0].decode("utf-8", "replace")) if match else ""
