@@ -11,7 +11,7 @@ a number in such a path.
 ``type``        ``module`` is a type that the file declares
 ``extends``     the type ``module`` has a supertype called ``name``
 ``use``         inside the type ``module`` the file uses ``name``, dotted: a type, perhaps with members
-==============  =========================================================================``value``       the same, where something at Kotlin's top level may be meant as well
+``value``       the same, where something at Kotlin's top level may be meant as well
 ``callable``    ``module`` is a function or property at Kotlin's top level, an extension of ``name``
 ``member``      the type ``module`` has a function or property called ``name``; of Kotlin only
 ``called``      ``module`` is asked of a value: a member of its type, or an extension

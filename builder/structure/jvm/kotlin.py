@@ -1,4 +1,4 @@
-"""One Kotlin file by itself: imports, declarations and the names it uses; see :mod:`builder.structure.jvm`."""
+"""One Kotlin file by itself: imports, declarations and names it uses; see :mod:`builder.structure.jvm`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ _NAMES = """
 [(class_declaration) (object_declaration) (type_alias)] @type
 (block [(class_declaration) (object_declaration)] @local)
 (lambda_literal [(class_declaration) (object_declaration)] @local)
+(source_file (function_declaration) @function)
 (object_literal (class_body)) @anonymous
 (enum_entry (class_body)) @anonymous
 [(function_declaration (type_parameters)) (property_declaration (type_parameters))] @generic
@@ -63,8 +64,8 @@ _NAMES = """
 _IMPORT = re.compile(r"import\s+([^\s;*]+?)(?:(\.\*)|\s+as\s+(\S+?))?\s*;?\s*(?://[^\n]*|/\*[\s\S]*)?\Z")
 _JVM_NAME = re.compile(r"@file\s*:\s*(?:\[\s*)?JvmName\s*\(\s*\"(\w+)\"")
 _FORM = re.compile(r"\b(?:private|expect)\b")
-# What the grammar gets wrong is put right by texts of the same length. It takes these modifiers for names after
-# an annotation, and wants the end of a line or a semicolon before the bracket that closes a body.
+# What the grammar gets wrong is put right by texts of the same length. It takes these modifiers for names
+# after an annotation, and wants the end of a line or a semicolon before the bracket that closes a body.
 _MODIFIER = re.compile(
     rb"\b(?:annotation(?= +class\b)|const(?= +val\b)|(?:data|sealed)(?= +(?:interface|object)\b))"
 )
@@ -163,7 +164,7 @@ def _modifiers(node: Node) -> str:
 
 def _names(found: Mapping[str, list[Node]], source: bytes) -> Iterator[Import]:
     """Types, their supertypes and members, and what is used where."""
-    blocks: list[Block] = []
+    blocks = [Block(node.start_byte, node.end_byte) for node in found.get("function", ())]
     types: list[tuple[Block, Node]] = []
     local = {node.id for node in found.get("local", ())}
     hidden: list[tuple[int, str]] = []

@@ -97,7 +97,7 @@ class Names:
     def _nearest(self, path: str, name: str, declared: Collection[str], far: bool) -> list[str]:
         """Of the files that declare ``name`` those nearest to the one at ``path``.
 
-        Its own source root comes first, then its module, then the modules that this one depends on, and others
+        Its own source root comes first, then its module, then the modules that it depends on, and others
         only where ``far``. Only tests see tests. Of several in a module of Kotlin's multiplatform projects
         those for the own platform come first, then what is expected of all.
         """

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from builder.structure.jvm.names import Names, Type, Unit
 
+_MAX_PARTS = 30  # of a dotted name; the rest of a longer one is not looked at
+
 
 class Scope:
     """How names are understood in one file."""
@@ -36,7 +38,7 @@ class Scope:
 
     def chain(self, inside: str, dotted: str) -> list[Type]:
         """The types that a dotted name leads over, as seen inside a type; none where the first is none."""
-        first, *rest = dotted.split(".")
+        first, *rest = dotted.split(".", _MAX_PARTS)[:_MAX_PARTS]
         found = self.simple(inside, first)
         if found is None:
             return self.qualified(dotted)
@@ -50,7 +52,7 @@ class Scope:
 
     def qualified(self, dotted: str) -> list[Type]:
         """The types that a name leads over which begins with a package."""
-        parts = dotted.split(".")
+        parts = dotted.split(".", _MAX_PARTS)[:_MAX_PARTS]
         for length in range(1, len(parts)):
             if ".".join(parts[:length]) not in self._names.packages:
                 continue
