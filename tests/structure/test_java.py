@@ -105,7 +105,7 @@ def test_outside_type_never_lands_on_a_decoy(read, decoy, wanted):
 
 
 def test_type_missing_from_a_package_inside_is_unresolved(read):
-    user = "package q; import p.Gone; import p.Tool.Nothing; import static p.Absent.x; import java.util.*; class A {}"
+    user = "package q; import p.Gone; import static p.Absent.x; import java.util.*; class A {}"
     blueprint = read(LIBRARY | {"src/q/A.java": user})
     assert blueprint.unresolved == (("src/q/A.java", "p.Absent.x"), ("src/q/A.java", "p.Gone"))
     assert blueprint.external == ("java.util",)

@@ -24,7 +24,8 @@ def edges(blueprint: Blueprint) -> set[tuple[str, str]]:
 
 
 LIBRARY = {
-    "src/p/Tool.kt": "package p\n\nclass Tool {\n    class Part\n    companion object {\n        val MAX = 1\n    }\n}\n",
+    "src/p/Tool.kt": "package p\n\nclass Tool {\n    class Part\n"
+    "    companion object {\n        val MAX = 1\n    }\n}\n",
     "src/p/make.kt": "package p\n\nfun make(): Int = 1\n\nval answer = 42\n",
     "src/p/more.kt": "package p\n\nfun make(x: Int): Int = x\n",
     "src/p/Hidden.kt": "package p\n\nprivate class Secret\n\nprivate fun secret() = 1\n",
@@ -116,7 +117,7 @@ def test_platforms_do_not_see_each_other(read):
     files = {
         "src/commonMain/kotlin/a/Api.kt": "package a\n\nexpect class Api\n\nfun use(api: Api) = Local()\n",
         "src/jvmMain/kotlin/a/Jvm.kt": "package a\n\nactual class Api\n\nclass Local\n",
-        "src/jsMain/kotlin/a/Js.kt": "package a\n\nactual class Api\n\nclass Page(val api: Api, val other: Local)\n",
+        "src/jsMain/kotlin/a/Js.kt": "package a\n\nactual class Api\n\nclass Page(val api: Api, val x: Local)\n",
         "src/jvmTest/kotlin/a/ApiTest.kt": "package a\n\nval api: Api? = null\n",
     }
     assert edges(read(files)) == {("src/jvmTest/kotlin/a/ApiTest.kt", "src/jvmMain/kotlin/a/Jvm.kt")}
