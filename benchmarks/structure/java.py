@@ -3,9 +3,9 @@
 make bench-structure
 python benchmarks/structure/java.py --show --only java.xml
 
-Projects are modules of OpenJDK out of Debian's package with its sources, and source distributions with Java
-in them; all are pinned by their hashes. javac runs without annotation processors, and nothing that it makes is
-run. It needs a JDK 17 and ``apt-get`` with Debian's package lists.
+Projects are modules of OpenJDK out of Debian's package with its sources, and source distributions with
+Java in them; all are pinned by their hashes. javac runs without annotation processors, and nothing that it
+makes is run. It needs a JDK 17 and ``apt-get`` with Debian's package lists.
 
 A class file also names the types that stand in the signatures of the members it uses, and no line of the
 source says them. So recall is taken of the uses whose name stands in the file's code, and of all beside it.

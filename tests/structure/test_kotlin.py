@@ -117,7 +117,7 @@ def test_platforms_do_not_see_each_other(read):
     files = {
         "src/commonMain/kotlin/a/Api.kt": "package a\n\nexpect class Api\n\nfun use(api: Api) = Local()\n",
         "src/jvmMain/kotlin/a/Jvm.kt": "package a\n\nactual class Api\n\nclass Local\n",
-        "src/jsMain/kotlin/a/Js.kt": "package a\n\nactual class Api\n\nclass Page(val api: Api, val x: Local)\n",
+        "src/jsMain/kotlin/a/Js.kt": "package a\n\nactual class Api\n\nclass Page(val x: Local)\n",
         "src/jvmTest/kotlin/a/ApiTest.kt": "package a\n\nval api: Api? = null\n",
     }
     assert edges(read(files)) == {("src/jvmTest/kotlin/a/ApiTest.kt", "src/jvmMain/kotlin/a/Jvm.kt")}
