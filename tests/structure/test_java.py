@@ -160,6 +160,50 @@ def test_module_sees_those_that_it_depends_on(read, name, content):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "pom.xml",
+            "<project><dependency><artifactId>one</artifactId><scope>test</scope></dependency></project>",
+        ),
+        ("build.gradle", "dependencies {\n    testImplementation(project(':one'))\n}"),
+    ],
+)
+def test_what_only_tests_depend_on_is_for_tests(read, name, content):
+    code = "package x; class A { Only o; }"
+    users = ("three/src/main/java/x/A.java", "three/src/test/java/x/B.java")
+    blueprint = read(TWICE | {f"three/{name}": content} | dict.fromkeys(users, code))
+    assert (users[1], "one/src/main/java/x/Only.java") in edges(blueprint)
+    assert users[0] not in {source for source, _ in edges(blueprint)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["<dependency>" * 50_000, "<!--" * 100_000, "<parent>" * 50_000, "<artifactId>" * 50_000,
+     "project(" * 50_000, "projects." + "a." * 100_000, "implementation(" * 30_000, " " * 300_000],
+    ids=lambda content: content[:12],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["pom.xml", "build.gradle"])
+def test_hostile_build_files_are_survived(read, name, content):
+    start = time.perf_counter()
+    read({name: content, "A.java": "class A { B b; }", "B.java": "class B {}"})
+    assert time.perf_counter() - start < 5
+
+
+def test_module_and_package_declarations(read):
+    files = {
+        "src/module-info.java": "module m { requires java.xml; exports p; uses p.Tool; }",
+        "src/p/package-info.java": "/** Says. */\n@q.Tag(Tool.class)\npackage p;\n",
+    }
+    blueprint = read(LIBRARY | files)
+    assert not {edge for edge in edges(blueprint) if edge[0] == "src/module-info.java"}
+    assert {target for source, target in edges(blueprint) if source == "src/p/package-info.java"} == {
+        "src/q/Tag.java",
+        "src/p/Tool.java",
+    }
+
+
 def test_type_that_inherits_from_itself_ends(read):
     files = {
         "A.java": "class A extends B { Inner i; }",
@@ -239,7 +283,8 @@ def test_comment_on_a_type_is_no_header():
     [b"class A { int x = " + b"(" * 10_000, b"[" * 10_000 + b"]" * 10_000, b"class A { void f() {" * 3_000,
      b"\xff" * 1_000, b"class A { int x = a" + b".b" * 50_000 + b"; }", b"class A {" * 5_000,
      b"import a" + b".b" * 50_000, b"class A<T extends " + b"B<" * 5_000, b"@A(" * 5_000,
-     b"class A { Object o = " + b"new B() { Object o = " * 2_000],
+     b"class A { Object o = " + b"new B() { Object o = " * 2_000,
+     b"import a" + b" " * 400_000 + b".b;", b"import a" + b"/*" * 100_000],
     ids=lambda source: source[-9:].decode("latin-1"),
 )  # fmt: skip
 def test_hostile_sources_are_survived(read, source):

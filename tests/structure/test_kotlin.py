@@ -204,7 +204,8 @@ def test_outline_and_header():
     "source",
     [b"val x = " + b"(" * 10_000, b"[" * 10_000 + b"]" * 10_000, b"fun f() {" * 3_000, b"\xff" * 1_000,
      b"val x = a" + b".b" * 50_000, b"class A {" * 3_000, b"import a" + b".b" * 50_000,
-     b"val x: " + b"B<" * 5_000, b"val x = \"${" * 2_000, b"object : A {" * 2_000],
+     b"val x: " + b"B<" * 5_000, b"val x = \"${" * 2_000, b"object : A {" * 2_000,
+     b"import a" + b" " * 400_000 + b"as b", b"]]\n" + b"public\n" * 50_000, b"]]\n" + b"public " * 50_000],
     ids=lambda source: source[-9:].decode("latin-1"),
 )  # fmt: skip
 def test_hostile_sources_are_survived(read, source):

@@ -11,7 +11,8 @@ from builder.structure.paths import join
 
 T = TypeVar("T")
 _DOTTED = re.compile(rb"[\w$\x80-\xff]+(?:\s*\.\s*[\w$\x80-\xff]+){0,20}")
-_SPACE = re.compile(r"\s+")
+_COMMENT = re.compile(r"/\*[\s\S]*?\*/|//[^\n]*")
+_MAX_IMPORT = 2_000  # characters
 _MAX_DEPTH = 64  # deeper blocks count as part of the one at this depth: what they cost is bounded
 
 
@@ -81,4 +82,12 @@ def around(
 def dotted(source: bytes, start: int) -> str:
     """The dotted name that begins at byte ``start``, without space."""
     match = _DOTTED.match(source, start)
-    return _SPACE.sub("", match[0].decode("utf-8", "replace")) if match else ""
+    if match is None:
+        return ""
+    name = match[0].decode("utf-8", "replace")
+    return name if name.isalnum() else "".join(name.split())
+
+
+def words(declaration: str) -> list[str]:
+    """The words of an import declaration, without comments."""
+    return _COMMENT.sub(" ", declaration[:_MAX_IMPORT]).replace(";", " ").split()

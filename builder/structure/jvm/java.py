@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from builder.structure.jvm.blocks import Block, around, dotted, nested
+from builder.structure.jvm.blocks import Block, around, dotted, nested, words
 from builder.structure.jvm.java_outline import outline
 from builder.structure.jvm.resolve import link
 from builder.structure.languages import Facts, Import
@@ -49,9 +48,6 @@ _NAMES = """
 (lambda_expression parameters: (identifier) @own)
 (inferred_parameters (identifier) @own)
 """
-_SPACE = re.compile(r"\s+")
-_IMPORT = re.compile(r"import\s+(static\s+)?([\w$.\s]+?)(\.\s*\*)?\s*;?\s*\Z")
-_COMMENT = re.compile(r"/\*[\s\S]*?\*/|//[^\n]*")
 _SUPERTYPES = ("superclass", "super_interfaces", "extends_interfaces")
 
 
@@ -63,9 +59,12 @@ def scan(source: bytes) -> Facts:
     for node in found.get("package", ())[:1]:
         facts[Import(dotted(source, node.named_children[-1].start_byte), kind="package")] = None
     for node in found.get("import", ()):
-        if match := _IMPORT.match(_COMMENT.sub(" ", text(node))):
-            written = _SPACE.sub("", match[2])
-            facts[Import(written, "*" if match[3] else "", form="static" if match[1] else "")] = None
+        written = words(text(node))[1:]
+        is_static = written[:1] == ["static"]
+        name = "".join(written[is_static:])
+        if name.strip(".*"):
+            on_demand = "*" if name.endswith(".*") else ""
+            facts[Import(name.removesuffix(".*"), on_demand, form="static" if is_static else "")] = None
     facts.update(dict.fromkeys(_names(found, source)))
     return Facts(tuple(facts), tuple(outline(root, source)), frozenset(_header(root, found)))
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from builder.structure.jvm.blocks import Block, around, dotted, nested
+from builder.structure.jvm.blocks import Block, around, dotted, nested, words
 from builder.structure.jvm.kotlin_outline import outline
 from builder.structure.jvm.resolve import link
 from builder.structure.languages import Facts, Import
@@ -61,7 +61,6 @@ _NAMES = """
 (catch_block . (identifier) @own)
 (setter . (identifier) @own)
 """
-_IMPORT = re.compile(r"import\s+([^\s;*]+?)(?:(\.\*)|\s+as\s+(\S+?))?\s*;?\s*(?://[^\n]*|/\*[\s\S]*)?\Z")
 _JVM_NAME = re.compile(r"@file\s*:\s*(?:\[\s*)?JvmName\s*\(\s*\"(\w+)\"")
 _FORM = re.compile(r"\b(?:private|expect)\b")
 # What the grammar gets wrong is put right by texts of the same length. It takes these modifiers for names
@@ -73,7 +72,8 @@ _CLOSING = re.compile(rb"(?<=[\w)\]}>\"?*]) (?=\})")
 # What stands at the beginning of a line is found where the tree has lost it.
 _TOP = re.compile(
     r"^(?:(?:public|internal|abstract|open|final|annotation|data|enum|sealed|value|inline|expect|actual|suspend"
-    r"|operator|infix|const|fun(?=\s+interface))\s+)*(class|interface|object|fun|va[lr])\s+(\w+)(?![\w.<?])",
+    r"|operator|infix|const|fun(?=[ \t]+interface))[ \t]+)*"
+    r"(class|interface|object|fun|va[lr])[ \t]+(\w+)(?![\w.<?])",
     re.MULTILINE,
 )
 
@@ -93,8 +93,11 @@ def scan(source: bytes) -> Facts:
         if match := _JVM_NAME.match(text(node)):
             facts[Import(match[1], kind="facade")] = None
     for node in sorted(found.get("import", ()), key=lambda node: node.start_byte):
-        if match := _IMPORT.match(text(node)):
-            facts[Import(match[1].replace("`", ""), "*" if match[2] else match[3] or "")] = None
+        written = [word.replace("`", "") for word in words(text(node))[1:]]
+        alias = written[-1] if "as" in written[1:-1] else ""
+        name = written[0] if written else ""
+        if name.strip(".*"):
+            facts[Import(name.removesuffix(".*"), "*" if name.endswith(".*") else alias)] = None
     facts.update(dict.fromkeys(_callables(root)))
     facts.update(dict.fromkeys(_names(found, source)))
     if root.has_error:

@@ -109,7 +109,7 @@ class Names:
         nearest = [other for other in seen if places[other].root == here.root]
         nearest = nearest or [other for other in seen if places[other].module == here.module]
         if not nearest and seen:
-            needed = self.modules.needed(here.module)
+            needed = self.modules.needed(here)
             nearest = [other for other in seen if places[other].module in needed]
             nearest = nearest or (seen if far else [])
         nearest = [other for other in nearest if not places[other].is_test] or nearest

@@ -13,11 +13,11 @@ from builder.structure.paths import join, parents
 _SOURCE_SET = re.compile(r"(?:(.*)/)?src/([^/]+)/(?:java|kotlin|scala|groovy)(?:/|\Z)")
 _GRADLE = (".gradle", ".gradle.kts")
 _NO_MODULE = ("settings.gradle", "settings.gradle.kts", "init.gradle", "init.gradle.kts")
-_PROJECT = re.compile(r"\bproject\s*\(\s*(?:path\s*[:=]\s*)?[\"']:?([^\"']+)[\"']")
-_ACCESSOR = re.compile(r"\bprojects\.((?:\w+\.)*\w+)")
-_DEPENDENCY = re.compile(r"<dependency>(?:(?!</dependency>).)*?<artifactId>\s*([^<\s]+)", re.DOTALL)
-_PARENT = re.compile(r"<parent>.*?</parent>|<!--.*?-->", re.DOTALL)
+# A module in a Gradle file, with the word before it: the configuration that it counts for.
+_PROJECT = re.compile(r"(?:(\w+)[ \t]*\(?[ \t]*)?\bproject\s*\(\s*(?:path\s*[:=]\s*)?[\"']:?([^\"'\n]+)[\"']")
+_ACCESSOR = re.compile(r"(?:(\w+)[ \t]*\(?[ \t]*)?\bprojects\.([\w.]+)")
 _ARTIFACT = re.compile(r"<artifactId>\s*([^<\s]+)")
+_TEST_SCOPE = re.compile(r"<scope>\s*test\s*<")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _TESTS = {"test", "tests"}
 # Source sets of a multiplatform project are called like commonMain; some projects have folders common/src.
@@ -49,36 +49,33 @@ class Modules:
     """The modules of a repository by their folders: where Maven, Gradle or Ant have a file that builds."""
 
     def __init__(self, repository: Repository) -> None:
-        self._needs: dict[str, set[str]] = {}
-        self._all: dict[str, frozenset[str]] = {}
+        # What the build file in a folder asks for, for its main sources and for its tests.
+        self._needs: dict[str, tuple[set[str], set[str]]] = {}
+        self._all: dict[tuple[str, bool], frozenset[str]] = {}
         texts: dict[str, list[str]] = defaultdict(list)
         artifacts: dict[str, set[str]] = defaultdict(set)
         for file in repository.files:
             folder, _, name = file.path.rpartition("/")
             if name == "pom.xml":
-                content = _PARENT.sub("", file.content)
+                content = _without(_without(file.content, "<!--", "-->"), "<parent>", "</parent>")
                 if own := _ARTIFACT.search(content):
                     artifacts[own[1]].add(folder)
                 texts[folder].append(content)
-            elif name.endswith(_GRADLE) and name not in _NO_MODULE:
+            elif name == "build.xml" or (name.endswith(_GRADLE) and name not in _NO_MODULE):
                 texts[folder].append(file.content)
-            elif name == "build.xml":
-                texts[folder].append("")
-        by_name: dict[str, set[str]] = defaultdict(set)
+        named: dict[str, set[str]] = defaultdict(set)
         for folder in texts:
-            by_name[folder.rpartition("/")[2]].add(folder)
+            named[folder.rpartition("/")[2]].add(folder)
         for folder, contents in texts.items():
-            self._needs[folder] = set()
+            self._needs[folder] = set(), set()
             for content in contents:
-                for wanted in _DEPENDENCY.findall(content):
-                    self._needs[folder] |= artifacts.get(wanted, set())
-                for relative in _projects(content):
-                    around = (join(place, relative) for place in parents(folder))
-                    exact = next((place for place in around if place in texts), None)
-                    named = by_name.get(relative.rpartition("/")[2], set())
-                    self._needs[folder] |= (
-                        {exact} if exact is not None else named if len(named) == 1 else set()
-                    )
+                for wanted, for_tests in _artifacts(content):
+                    self._needs[folder][for_tests].update(artifacts.get(wanted, ()))
+                for wanted, for_tests in _projects(content):
+                    around = (join(place, wanted) for place in parents(folder))
+                    exact = {place for place in around if place in texts}
+                    by_name = named.get(wanted.rpartition("/")[2], set())
+                    self._needs[folder][for_tests].update(exact or (by_name if len(by_name) == 1 else ()))
 
     def place(self, path: str, package: str) -> Place:
         """Where the file at ``path`` stands, which says that it is of ``package``."""
@@ -93,26 +90,47 @@ class Modules:
         platform = _PLATFORM.fullmatch(root)
         return Place(root, module, (platform[1] or platform[2]) if platform else "", is_test)
 
-    def needed(self, module: str) -> frozenset[str]:
-        """The modules that ``module`` depends on by what its build files say, over others, too."""
-        if module not in self._all:
-            seen: set[str] = set()
+    def needed(self, place: Place) -> frozenset[str]:
+        """The modules that the one of ``place`` depends on by what build files say, over others, too."""
+        key = place.module, place.is_test
+        if key not in self._all:
             # What a folder above says may count for all modules in it.
-            stack = [module, *parents(module)]
+            holders = [
+                self._needs[above] for above in (place.module, *parents(place.module)) if above in self._needs
+            ]
+            stack = [
+                needed for main, tests in holders for needed in (*main, *(tests if place.is_test else ()))
+            ]
+            seen: set[str] = set()
             while stack:
-                for needed in self._needs.get(stack.pop(), ()):
-                    if needed not in seen:
-                        seen.add(needed)
-                        stack.append(needed)
-            self._all[module] = frozenset(seen)
-        return self._all[module]
+                needed = stack.pop()
+                if needed not in seen:
+                    seen.add(needed)
+                    stack += self._needs[needed][0]
+            self._all[key] = frozenset(seen)
+        return self._all[key]
 
 
-def _projects(content: str) -> Iterator[str]:
-    for path in _PROJECT.findall(content):
-        yield path.replace(":", "/")
-    for path in _ACCESSOR.findall(content):
-        yield _CAPITAL.sub(r"-\1", path.replace(".", "/")).lower()
+def _without(content: str, start: str, end: str) -> str:
+    """``content`` without the stretches from ``start`` to ``end``."""
+    first, *rest = content.split(start)
+    return first + "".join(part.partition(end)[2] for part in rest)
+
+
+def _artifacts(content: str) -> Iterator[tuple[str, bool]]:
+    """The artifacts that a Maven file depends on, and whether only its tests do."""
+    for part in content.split("<dependency>")[1:]:
+        block = part.partition("</dependency>")[0]
+        if match := _ARTIFACT.search(block):
+            yield match[1], bool(_TEST_SCOPE.search(block))
+
+
+def _projects(content: str) -> Iterator[tuple[str, bool]]:
+    """The folders of modules that a Gradle file asks for, and whether only its tests do."""
+    for configuration, path in _PROJECT.findall(content):
+        yield path.replace(":", "/"), "test" in configuration.lower()
+    for configuration, path in _ACCESSOR.findall(content):
+        yield _CAPITAL.sub(r"-\1", path.replace(".", "/")).lower(), "test" in configuration.lower()
 
 
 def _stripped(folder: str, package: str) -> str:
