@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from builder.structure.jvm.blocks import Block, around, dotted, nested, words
+from builder.structure.jvm.java_members import QUERY, members
 from builder.structure.jvm.java_outline import outline
 from builder.structure.jvm.resolve import link
 from builder.structure.languages import Facts, Import
@@ -54,7 +55,7 @@ _SUPERTYPES = ("superclass", "super_interfaces", "extends_interfaces")
 def scan(source: bytes) -> Facts:
     """Read one file. A text with syntax errors gives what parses of it."""
     root = parse(GRAMMAR, source)
-    found = captures_by_name(GRAMMAR, _NAMES, root)
+    found = captures_by_name(GRAMMAR, _NAMES + QUERY, root)
     facts: dict[Import, None] = {}
     for node in found.get("package", ())[:1]:
         facts[Import(dotted(source, node.named_children[-1].start_byte), kind="package")] = None
@@ -110,6 +111,7 @@ def _names(found: Mapping[str, list[Node]], source: bytes) -> Iterator[Import]:
         for base in _supertypes(node):
             yield Import(block.path, dotted(source, base.start_byte), kind="extends")
     yield from _uses(found, source, ordered)
+    yield from members(found, source, ordered)
 
 
 def _uses(found: Mapping[str, list[Node]], source: bytes, ordered: list[Block]) -> Iterator[Import]:

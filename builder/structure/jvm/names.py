@@ -12,6 +12,7 @@ from builder.structure.jvm.scope import Scope
 from builder.structure.languages import Facts, Import
 
 Type = tuple[str, str]  # a file and a type's path in it
+_MAX_LINEAGE = 200  # types that one inherits from, past which no more are looked for
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Unit:
     values: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     members: set[tuple[str, str]] = field(default_factory=set)  # a type and what Kotlin calls a member of it
     called: list[str] = field(default_factory=list)
+    asked: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Names:
@@ -38,6 +40,7 @@ class Names:
         self.packages: set[str] = set()
         self.members: set[str] = set()  # of any type of Kotlin
         self.receivers: dict[tuple[str, str], set[str]] = defaultdict(set)  # of the extensions in a file
+        self._lineages: dict[Type, tuple[Type, ...]] = {}
         self._expected: set[tuple[str, str]] = set()
         self._types: dict[str, list[str]] = defaultdict(list)
         self._callables: dict[str, list[str]] = defaultdict(list)
@@ -66,6 +69,8 @@ class Names:
                 unit.uses[entry.module].append(entry.name)
             elif entry.kind == "value":
                 unit.values[entry.module].append(entry.name)
+            elif entry.kind == "asked":
+                unit.asked[entry.module].append(entry.name)
             elif entry.kind == "import":
                 unit.imports.append(entry)
             elif entry.kind == "called":
@@ -127,24 +132,27 @@ class Names:
 
     def has_member(self, owner: Type, name: str) -> bool:
         """Whether a type or one that it inherits from has a function or property of Kotlin's."""
-        return any((inside, name) in self.units[path].members for path, inside in self._lineage(owner))
+        return any((inside, name) in self.units[path].members for path, inside in self.lineage(owner))
 
     def member(self, owner: Type, name: str) -> Type | None:
         """The type called ``name`` in ``owner`` or in what it inherits from."""
-        for path, inside in self._lineage(owner):
+        for path, inside in self.lineage(owner):
             if f"{inside}.{name}" in self.units[path].types:
                 return path, f"{inside}.{name}"
         return None
 
-    def _lineage(self, owner: Type) -> Iterator[Type]:
+    def lineage(self, owner: Type) -> tuple[Type, ...]:
         """A type and what it inherits from, the nearest first."""
-        seen = {owner}
-        level = [owner]
-        while level:
-            yield from level
-            above = dict.fromkeys(base for holder in level for base in self.supertypes(holder))
-            level = [base for base in above if base not in seen]
-            seen.update(level)
+        if owner not in self._lineages:
+            self._lineages[owner] = (owner,)  # for what is asked meanwhile
+            seen = {owner: None}
+            level = [owner]
+            while level and len(seen) < _MAX_LINEAGE:
+                above = dict.fromkeys(base for holder in level for base in self.supertypes(holder))
+                level = [base for base in above if base not in seen]
+                seen.update(dict.fromkeys(level))
+            self._lineages[owner] = tuple(seen)
+        return self._lineages[owner]
 
     def supertypes(self, holder: Type) -> list[Type]:
         """The types inside the repository that one inherits from directly."""

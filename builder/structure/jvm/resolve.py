@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from builder.repository import Repository
+from builder.structure.jvm.members import Members
 from builder.structure.jvm.names import Names, Unit
 from builder.structure.jvm.scope import Scope
 from builder.structure.languages import Facts, Found, Import, Links
@@ -13,6 +14,7 @@ from builder.structure.languages import Facts, Found, Import, Links
 def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
     """Resolve every import of ``facts`` and every name that its files use."""
     names = Names(facts, repository)
+    members = Members(facts, names)
     found = Found()
     for path, unit in names.units.items():
         scope = names.scope(path)
@@ -26,6 +28,10 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
                         targets = scope.callables(inside, dotted.partition(".")[0])
                     for target in targets:
                         found.edge(path, target, _kind(unit, names.units[target]))
+        for inside, written in unit.asked.items():
+            for expression in written:
+                for target in members.reached(path, inside, expression):
+                    found.edge(path, target, _kind(unit, names.units[target]))
         for target in scope.extensions():
             found.edge(path, target, _kind(unit, names.units[target]))
     return found.links()
