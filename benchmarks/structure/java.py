@@ -6,9 +6,6 @@ python benchmarks/structure/java.py --show --only java.xml
 Projects are modules of OpenJDK out of Debian's package with its sources, and source distributions with
 Java in them; all are pinned by their hashes. javac runs without annotation processors, and nothing that it
 makes is run. It needs a JDK 17 and ``apt-get`` with Debian's package lists.
-
-A class file also names the types that stand in the signatures of the members it uses, and no line of the
-source says them. So recall is taken of the uses whose name stands in the file's code, and of all beside it.
 """
 
 from __future__ import annotations
@@ -26,15 +23,14 @@ from pathlib import Path
 from _measures import CACHE, Edge, broken_promises, compare, fail, fetch, ratio, write_out
 
 from builder.repository import Repository, load
-from builder.structure import Blueprint, analyze
+from builder.structure import analyze
 from builder.structure.syntax import parse
 
-TARGET = 0.97  # of the recall of uses whose name stands in the file
+TARGET = 0.97  # of recall
 JDK = "openjdk-17-source"
 VERSION = "17.0.19+10-1~deb12u2"
 SHA256 = "2591b37131025f872f057be99467b45f7fa2aed928c8d779208db9c3239e1190"
 _REPORTED = re.compile(r"^   (\S+)\s+-> (\S+)", re.MULTILINE)
-_NOT_CODE = re.compile(r'"(?:\\.|[^"\\\n])*"|/\*[\s\S]*?\*/|//[^\n]*')
 _SOURCE_FILE = re.compile(rb"[\w$-]+\.java")
 
 
@@ -104,9 +100,7 @@ def check(project: Project, folder: Path, show: bool) -> Iterator[str]:
         for edge in blueprint.dependencies
         if edge.source in compiled and edge.target in compiled
     }
-    named = {edge for edge, names in reported.items() if names & words(blueprint, edge[0])}
-    compare(f"{project.name}, all", ours, reported, False)
-    _, recall = compare(f"{project.name}, named", ours, named, show)
+    _, recall = compare(project.name, ours, reported, show)
     if recall < TARGET:
         yield f"{project.name}: recall below {TARGET}"
     yield from broken_promises(project.name, repository, blueprint)
@@ -139,10 +133,8 @@ def jdk_sources() -> Path:
     return archive
 
 
-def ask_jdeps(
-    project: Project, repository: Repository, folder: Path
-) -> tuple[dict[Edge, set[str]], set[str]]:
-    """The uses that jdeps reports, folded to files, with the names of what is used; and the files compiled.
+def ask_jdeps(project: Project, repository: Repository, folder: Path) -> tuple[set[Edge], set[str]]:
+    """The uses that jdeps reports, folded to files; and the files that were compiled.
 
     What javac cannot compile, since it needs something that is not here, has no class and counts nowhere.
     """
@@ -171,12 +163,11 @@ def ask_jdeps(
                 file_of[name] = path
     command = ["jdeps", "-v", *sorted(map(str, (folder / "classes").iterdir()))]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    reported: dict[Edge, set[str]] = {}
+    reported: set[Edge] = set()
     for user, used in _REPORTED.findall(output):
         edge = file_of.get(user, ""), file_of.get(used, "")
         if all(edge) and edge[0] != edge[1]:
-            names = used.rpartition(".")[2].split("$")
-            reported.setdefault(edge, set()).update(name for name in names if not name.isdigit())
+            reported.add(edge)
     return reported, set(file_of.values())
 
 
@@ -186,11 +177,6 @@ def source_of(compiled: Path, inside: Path, roots: tuple[str, ...] | list[str], 
     names += [name.decode() for name in _SOURCE_FILE.findall(compiled.read_bytes())]
     paths = (str(Path(root) / inside.parent / name) for name in names for root in roots)
     return next((path for path in paths if path in known), "")
-
-
-def words(blueprint: Blueprint, path: str) -> set[str]:
-    """The names that stand in the code of a file, outside of comments and strings."""
-    return set(re.findall(r"[\w$]+", _NOT_CODE.sub(" ", blueprint.repository.file(path).content)))
 
 
 def parse_all(repository: Repository) -> None:

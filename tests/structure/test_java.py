@@ -111,6 +111,69 @@ def test_type_missing_from_a_package_inside_is_unresolved(read):
     assert blueprint.external == ("java.util",)
 
 
+SHOP = {
+    "Shop.java": "class Shop { Till till; Till[] tills; static Shop make() { return null; } Shop(Note n) {}\n"
+    " void pay(Coin c) {} void put(Coin c) {} void put(Note n) {} <T> T any() { return null; }\n"
+    " Till till(int n) { return till; } }",
+    "Till.java": "class Till { Coin coin() { return null; } Coin coin(Note... n) { return null; } }",
+    "Coin.java": "class Coin { Mint mint; }",
+    "Mint.java": "class Mint {}",
+    "Note.java": "class Note {}",
+    "Big.java": "class Big extends Shop { Big() { super(null); } }",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "targets"),
+    [
+        ("void f(Shop s) { s.till.coin(); }", {"Shop", "Till", "Coin"}),
+        ("void f(Shop s) { s.till(1).coin().mint.x(); }", {"Shop", "Till", "Coin", "Mint"}),
+        ("void f(Shop s) { (s.tills[0]).coin(); }", {"Shop", "Till", "Coin"}),
+        ("void f() { Shop.make().till(1); }", {"Shop", "Till"}),
+        ("void f() { new Shop(null).pay(null); }", {"Shop", "Note", "Coin"}),
+        ("void f(Object o) { ((Shop) o).pay(null); }", {"Shop", "Coin"}),
+        ("Shop s; void f() { this.s.till(1); }", {"Shop", "Till"}),
+        ("Shop s; void f() { s.till(1); }", {"Shop", "Till"}),
+        ("void f(Big b) { b.till(1); }", {"Big", "Till"}),
+        ("void f(Till t) { t.coin(null, null); }", {"Till", "Coin", "Note"}),
+        ("void f(Shop s, Note n) { s.put(n); }", {"Shop", "Note"}),
+        ("void f(Shop s) { s.put(g()); } Object g() { return null; }", {"Shop"}),  # either is meant
+        ("void f(Shop s) { s.any().coin(); }", {"Shop"}),
+        ("void f(Shop s) { s.till(1, 2); s.coin(); }", {"Shop"}),
+        ("Shop s; void f(Object s) { s.till(1); }", {"Shop"}),
+        ("Shop s; void f() { g(s -> s.till(1)); }", {"Shop"}),
+        ("void f(Shop s) {} void g(Other s) { s.till(1); }", {"Shop"}),
+        ("void f() { var s = g(); s.till(1); } Shop g() { return null; }", {"Shop"}),
+        ("<Shop> void f(Shop s) { s.till(1); }", set()),
+        ("void f(org.lib.Shop s) { s.till(1); }", set()),
+    ],
+)
+def test_types_that_are_reached_through_members(read, code, targets):
+    blueprint = read(SHOP | {"A.java": f"class A {{ {code} }}"})
+    assert {edge[1] for edge in edges(blueprint) if edge[0] == "A.java"} == {
+        f"{name}.java" for name in targets
+    }
+
+
+def test_what_a_class_inherits_is_its_own(read):
+    code = "class A extends Big { A() { super(); } void f() { pay(null); till.coin(); } }"
+    blueprint = read(SHOP | {"A.java": code})
+    assert {edge[1] for edge in edges(blueprint) if edge[0] == "A.java"} == {
+        "Big.java", "Coin.java", "Till.java",
+    }  # fmt: skip
+    assert ("Big.java", "Note.java") in edges(blueprint)
+
+
+def test_long_chains_of_inheritance_end(read):
+    files = {
+        f"A{number}.java": f"class A{number} extends A{number + 1}.B {{ void f() {{ g(); }} }}"
+        for number in range(400)
+    }
+    start = time.perf_counter()
+    read(files | {"A400.java": "class A400 { class B {} }"})
+    assert time.perf_counter() - start < 10
+
+
 TWICE = {
     "one/pom.xml": "<project><artifactId>one</artifactId></project>",
     "two/pom.xml": "<project><artifactId>two</artifactId></project>",
@@ -284,6 +347,8 @@ def test_comment_on_a_type_is_no_header():
      b"\xff" * 1_000, b"class A { int x = a" + b".b" * 50_000 + b"; }", b"class A {" * 5_000,
      b"import a" + b".b" * 50_000, b"class A<T extends " + b"B<" * 5_000, b"@A(" * 5_000,
      b"class A { Object o = " + b"new B() { Object o = " * 2_000,
+     b"class A { void f() { a" + b".b()" * 30_000 + b"; } }",
+     b"class A { void f() {" + b" int a; a.b();" * 20_000 + b"} }",
      b"import a" + b" " * 400_000 + b".b;", b"import a" + b"/*" * 100_000],
     ids=lambda source: source[-9:].decode("latin-1"),
 )  # fmt: skip

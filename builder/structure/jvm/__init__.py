@@ -12,6 +12,8 @@ a number in such a path.
 ``extends``     the type ``module`` has a supertype called ``name``
 ``use``         inside the type ``module`` the file uses ``name``, dotted: a type, perhaps with members
 ``value``       the same, where something at Kotlin's top level may be meant as well
+``signature``   the type ``module`` has the member ``name``, of Java, with the types in ``form``
+``asked``       inside the type ``module`` the expression ``name`` asks values for members
 ``callable``    ``module`` is a function or property at Kotlin's top level, an extension of ``name``
 ``member``      the type ``module`` has a function or property called ``name``; of Kotlin only
 ``called``      ``module`` is asked of a value: a member of its type, or an extension

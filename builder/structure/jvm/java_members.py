@@ -1,12 +1,14 @@
 """What the members of a Java file's types are, and which members of which values it asks for.
 
 An expression is written as a value and the members asked of it, with blanks between: ``:Type`` is a value of
-that type, ``?name`` a field or type that a lone name means, ``^`` the object itself, ``^^`` what it inherits from. A member is a
-field's name, or a method's with the number of its arguments and those of them that are such values alone.
+that type, ``?name`` a field or type that a lone name means, ``^`` the object itself, ``^^`` what it inherits
+from. A member is a field's name, or a method's with the number of its arguments and those of them that are
+such values alone.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -35,7 +37,9 @@ _MAX_CHAIN = 300  # characters of an expression, past which it is not followed
 _MAX_ARGUMENTS, _MAX_ARGUMENT = 4, 60  # that are looked at, and the characters of one
 _MAX_NAMESAKES = 50  # variables of one name that are looked at
 
-Variables = Mapping[str, list[tuple[int, int, str]]]  # where each is declared, where its method ends, its type
+Variables = Mapping[
+    str, list[tuple[int, int, str]]
+]  # where each is declared, where its method ends, its type
 
 
 def members(found: Mapping[str, list[Node]], source: bytes, ordered: list[Block]) -> Iterator[Import]:
@@ -146,8 +150,10 @@ def _operand(node: Node | None, known: Mapping[int, str], variables: Variables) 
         return ""
     if node.type == "identifier":
         name = text(node)
-        for start, end, written in variables.get(name, ())[: -_MAX_NAMESAKES - 1 : -1]:
-            if start <= node.start_byte < end:
+        namesakes = variables.get(name, [])
+        latest = bisect_left(namesakes, (node.start_byte + 1, 0, ""))
+        for _, end, written in reversed(namesakes[max(0, latest - _MAX_NAMESAKES) : latest]):
+            if node.start_byte < end:
                 return f":{written}" if written else ""
         return f"?{name}"
     if node.type in ("this", "super"):

@@ -1,4 +1,9 @@
-"""Which types a Java file reaches through the members that it asks of values."""
+"""Which types a Java file reaches through the members that it asks of values.
+
+To call ``a.b(c)`` is to use the types that ``b`` takes and gives, though the file may never name them. Types
+of values are those that declarations say; what is given by a type parameter, a lambda's parameter or ``var``
+has none here. Where overloads leave a choice, only what all of them give counts.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,9 @@ from typing import NamedTuple
 from builder.structure.jvm.names import Names, Type
 from builder.structure.languages import Facts
 
-
-Found = tuple[Type | None, frozenset[str]]  # the type of a value, and the files of the types it has to do with
+Found = tuple[
+    Type | None, frozenset[str]
+]  # the type of a value, and the files of the types it has to do with
 
 
 class Signature(NamedTuple):
@@ -18,6 +24,7 @@ class Signature(NamedTuple):
 
     gives: str
     takes: tuple[str, ...] | None
+
 
 _FAR = 1_000  # steps of inheritance: what an argument is not known to be
 
@@ -53,16 +60,18 @@ class Members:
         member, _, said = member.rpartition("/") if "/" in member else (member, "", "")
         arguments = tuple(self._value(path, inside, one)[0] if one else None for one in said.split(","))
         owners: Iterable[Type | None]
+        before: frozenset[str] = frozenset()
         if value == "^":
             owners = ((path, holder) for holder in _around(inside))
         elif value == "^^":
             owners = self._names.supertypes((path, inside))
         else:
-            owners = (self._value(path, inside, value)[0],)
+            owner, before = self._value(path, inside, value)
+            owners = (owner,)
         for owner in owners:
             if owner is not None and (found := self._found(owner, member, arguments)):
-                return found
-        return None, frozenset()
+                return found[0], found[1] | before
+        return None, before
 
     def _alone(self, path: str, inside: str, value: str) -> Found:
         """What a name by itself is: a field, or a type."""
@@ -73,7 +82,7 @@ class Members:
         return self._type((path, inside), name), frozenset()
 
     def _found(self, owner: Type, member: str, arguments: tuple[Type | None, ...]) -> Found | None:
-        """What a member of a type gives, and the files of the types in its signature; ``None`` for no member."""
+        """What a member of a type gives, and the files of the types in its signature; ``None`` if none."""
         key = owner, member, arguments
         if key not in self._members:
             self._members[key] = self._look_up(owner, member, arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from builder.repository import Repository
@@ -12,6 +12,7 @@ from builder.structure.jvm.scope import Scope
 from builder.structure.languages import Facts, Import
 
 Type = tuple[str, str]  # a file and a type's path in it
+_MAX_DEPTH = 40  # supertypes that must be known for the one of another to be
 _MAX_LINEAGE = 200  # types that one inherits from, past which no more are looked for
 
 
@@ -40,6 +41,7 @@ class Names:
         self.packages: set[str] = set()
         self.members: set[str] = set()  # of any type of Kotlin
         self.receivers: dict[tuple[str, str], set[str]] = defaultdict(set)  # of the extensions in a file
+        self._depth = 0
         self._lineages: dict[Type, tuple[Type, ...]] = {}
         self._expected: set[tuple[str, str]] = set()
         self._types: dict[str, list[str]] = defaultdict(list)
@@ -156,7 +158,13 @@ class Names:
 
     def supertypes(self, holder: Type) -> list[Type]:
         """The types inside the repository that one inherits from directly."""
-        return self._scopes[holder[0]].supertypes(holder[1])
+        if self._depth > _MAX_DEPTH:
+            return []
+        self._depth += 1
+        try:
+            return self._scopes[holder[0]].supertypes(holder[1])
+        finally:
+            self._depth -= 1
 
 
 def _facade(path: str) -> str:

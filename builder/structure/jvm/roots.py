@@ -13,11 +13,10 @@ from builder.structure.paths import join, parents
 _SOURCE_SET = re.compile(r"(?:(.*)/)?src/([^/]+)/(?:java|kotlin|scala|groovy)(?:/|\Z)")
 _GRADLE = (".gradle", ".gradle.kts")
 _NO_MODULE = ("settings.gradle", "settings.gradle.kts", "init.gradle", "init.gradle.kts")
-# A module in a Gradle file, with the word before it: the configuration that it counts for.
-_PROJECT = re.compile(r"(?:(\w+)[ \t]*\(?[ \t]*)?\bproject\s*\(\s*(?:path\s*[:=]\s*)?[\"']:?([^\"'\n]+)[\"']")
-_ACCESSOR = re.compile(r"(?:(\w+)[ \t]*\(?[ \t]*)?\bprojects\.([\w.]+)")
+_PROJECT = re.compile(r"\bproject\s*\(\s*(?:path\s*[:=]\s*)?[\"']:?([^\"'\n]+)[\"']|\bprojects\.([\w.]+)")
 _ARTIFACT = re.compile(r"<artifactId>\s*([^<\s]+)")
 _TEST_SCOPE = re.compile(r"<scope>\s*test\s*<")
+_MAX_CONFIGURATION = 80  # characters before a module, in which its configuration is named
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _TESTS = {"test", "tests"}
 # Source sets of a multiplatform project are called like commonMain; some projects have folders common/src.
@@ -127,10 +126,11 @@ def _artifacts(content: str) -> Iterator[tuple[str, bool]]:
 
 def _projects(content: str) -> Iterator[tuple[str, bool]]:
     """The folders of modules that a Gradle file asks for, and whether only its tests do."""
-    for configuration, path in _PROJECT.findall(content):
-        yield path.replace(":", "/"), "test" in configuration.lower()
-    for configuration, path in _ACCESSOR.findall(content):
-        yield _CAPITAL.sub(r"-\1", path.replace(".", "/")).lower(), "test" in configuration.lower()
+    for match in _PROJECT.finditer(content):
+        before = content[max(0, match.start() - _MAX_CONFIGURATION) : match.start()].rpartition("\n")[2]
+        path, accessor = match.groups()
+        folder = path or _CAPITAL.sub(r"-\1", accessor).lower().replace(".", "/")
+        yield folder.replace(":", "/"), "test" in before.lower()
 
 
 def _stripped(folder: str, package: str) -> str:
