@@ -25,7 +25,6 @@ QUERY = """
 (field_declaration) @field
 (constant_declaration) @field
 (enum_constant) @constant
-(record_declaration parameters: (_) @components)
 [(local_variable_declaration) (formal_parameter) (spread_parameter) (enhanced_for_statement) (resource)
  (catch_formal_parameter) (instanceof_expression name: (_))] @variable
 (lambda_expression parameters: (identifier) @untyped)
@@ -37,15 +36,14 @@ _MAX_CHAIN = 300  # characters of an expression, past which it is not followed
 _MAX_ARGUMENTS, _MAX_ARGUMENT = 4, 60  # that are looked at, and the characters of one
 _MAX_NAMESAKES = 50  # variables of one name that are looked at
 
-Variables = Mapping[
-    str, list[tuple[int, int, str]]
-]  # where each is declared, where its method ends, its type
+# Of each name where variables are declared, where the method around ends, and their types.
+Variables = Mapping[str, list[tuple[int, int, str]]]
 
 
 def members(found: Mapping[str, list[Node]], source: bytes, ordered: list[Block]) -> Iterator[Import]:
     """The signatures of members, and the expressions that ask for members."""
     places: list[tuple[int, Node]] = []
-    for capture in ("method", "field", "constant", "components"):
+    for capture in ("method", "field", "constant"):
         for node in found.get(capture, ()):
             name = node.child_by_field_name("name") or node.child_by_field_name("declarator") or node
             places.append((name.start_byte, node))
@@ -77,8 +75,6 @@ def _signatures(node: Node, block: Block, source: bytes) -> Iterator[Import]:
     if node.type == "enum_constant":
         own = block.path.rpartition(".")[2]
         yield Import(block.path, text(node.child_by_field_name("name")), kind="signature", form=f"={own}")
-    elif node.type == "formal_parameters":
-        return
     elif node.type in ("field_declaration", "constant_declaration"):
         form = "=" + shown(node.child_by_field_name("type"))
         for declarator in node.children_by_field_name("declarator"):
@@ -124,9 +120,7 @@ def _variables(found: Mapping[str, list[Node]], source: bytes) -> Variables:
 
 def _value(node: Node, known: Mapping[int, str], variables: Variables, source: bytes) -> str:
     """What an expression is, in this module's notation; ``""`` where that cannot be said."""
-    if node.type == "object_creation_expression":
-        return _typed(node.child_by_field_name("type"), source)
-    if node.type == "cast_expression":
+    if node.type in ("object_creation_expression", "cast_expression"):
         return _typed(node.child_by_field_name("type"), source)
     if node.type == "parenthesized_expression":
         return _operand(next(iter(node.named_children), None), known, variables)
@@ -169,7 +163,7 @@ def _typed(node: Node | None, source: bytes) -> str:
 def _arguments(node: Node, known: Mapping[int, str], variables: Variables) -> str:
     """How many arguments a call has, and which values they are."""
     arguments = node.child_by_field_name("arguments")
-    children = [part for part in arguments.named_children if part.is_extra is False] if arguments else []
+    children = [part for part in arguments.named_children if not part.is_extra] if arguments else []
     values = [_operand(part, known, variables) for part in children[:_MAX_ARGUMENTS]]
     said = ",".join("" if " " in value or len(value) > _MAX_ARGUMENT else value for value in values)
     return f"{len(children)}/{said}"

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from builder.structure.jvm.names import Names, Type
 from builder.structure.languages import Facts
 
-Found = tuple[
-    Type | None, frozenset[str]
-]  # the type of a value, and the files of the types it has to do with
+# The type of a value, and the files of the types that it has to do with.
+Found = tuple[Type | None, frozenset[str]]
+_FAR = 1_000  # steps of inheritance: what an argument is not known to be
 
 
 class Signature(NamedTuple):
@@ -24,9 +24,6 @@ class Signature(NamedTuple):
 
     gives: str
     takes: tuple[str, ...] | None
-
-
-_FAR = 1_000  # steps of inheritance: what an argument is not known to be
 
 
 class Members:

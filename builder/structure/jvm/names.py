@@ -12,7 +12,7 @@ from builder.structure.jvm.scope import Scope
 from builder.structure.languages import Facts, Import
 
 Type = tuple[str, str]  # a file and a type's path in it
-_MAX_DEPTH = 40  # supertypes that must be known for the one of another to be
+_MAX_DEPTH = 30  # supertypes that must be known for the one of another to be
 _MAX_LINEAGE = 200  # types that one inherits from, past which no more are looked for
 
 
