@@ -53,7 +53,7 @@ PROJECTS = (
     Project("java.logging", ("java.logging",)),
     Project("java.xml", ("java.xml",)),
     Project("jdk.jshell", ("jdk.jshell",)),
-    Project("jdk tools", ("java.compiler", "jdk.compiler", "jdk.javadoc", "jdk.jdeps")),
+    Project("jdk compiler", ("java.compiler", "jdk.compiler")),
     Project(
         "jep", ("src/main/java", "src/test/java"),
         "pkg:pypi/jep@4.2.2?checksum=sha256:"

@@ -27,6 +27,8 @@ QUERY = """
 (enum_constant) @constant
 [(local_variable_declaration) (formal_parameter) (spread_parameter) (enhanced_for_statement) (resource)
  (catch_formal_parameter) (instanceof_expression name: (_))] @variable
+[(block) (constructor_body) (switch_block) (enhanced_for_statement) (for_statement) (catch_clause)
+ (try_with_resources_statement) (lambda_expression) (record_declaration)] @within
 (lambda_expression parameters: (identifier) @untyped)
 (inferred_parameters (identifier) @untyped)
 [(method_invocation) (field_access) (object_creation_expression) (cast_expression) (parenthesized_expression)
@@ -36,7 +38,7 @@ _MAX_CHAIN = 300  # characters of an expression, past which it is not followed
 _MAX_ARGUMENTS, _MAX_ARGUMENT = 4, 60  # that are looked at, and the characters of one
 _MAX_NAMESAKES = 50  # variables of one name that are looked at
 
-# Of each name where variables are declared, where the method around ends, and their types.
+# Of each name where variables are declared, where what they are seen in ends, and their types.
 Variables = Mapping[str, list[tuple[int, int, str]]]
 
 
@@ -97,8 +99,9 @@ def _signatures(node: Node, block: Block, source: bytes) -> Iterator[Import]:
 
 
 def _variables(found: Mapping[str, list[Node]], source: bytes) -> Variables:
-    methods = [Block(node.start_byte, node.end_byte) for node in found.get("method", ())]
-    methods.sort(key=lambda block: (block.start, -block.end))
+    stretches = [*found.get("method", ()), *found.get("within", ())]
+    scopes = [Block(node.start_byte, node.end_byte) for node in stretches]
+    scopes.sort(key=lambda block: (block.start, -block.end))
     places: list[tuple[int, tuple[str, str]]] = []
     for node in found.get("variable", ()):
         kind = node.child_by_field_name("type") or node.child_by_field_name("right")
@@ -113,7 +116,7 @@ def _variables(found: Mapping[str, list[Node]], source: bytes) -> Variables:
         places += [(name.start_byte, (text(name), written)) for name in names if name is not None]
     places += [(node.start_byte, (text(node), "")) for node in found.get("untyped", ())]
     variables: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
-    for (start, (name, written)), block in around(methods, places):
+    for (start, (name, written)), block in around(scopes, places):
         variables[name].append((start, block.end if block else len(source), written))
     return variables
 
