@@ -10,8 +10,6 @@ makes is run. It needs a JDK 17 and ``apt-get`` with Debian's package lists.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import re
 import subprocess
 import tempfile
@@ -20,16 +18,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from _measures import CACHE, Edge, broken_promises, compare, fail, fetch, ratio, write_out
+from _measures import (
+    CACHE,
+    Edge,
+    arguments,
+    broken_promises,
+    compare,
+    debian,
+    fail,
+    fetch,
+    needs,
+    slower,
+    write_out,
+)
 
 from builder.repository import Repository, load
 from builder.structure import analyze
-from builder.structure.syntax import parse
 
 TARGET = 0.97  # of recall
-JDK = "openjdk-17-source"
-VERSION = "17.0.19+10-1~deb12u2"
-SHA256 = "2591b37131025f872f057be99467b45f7fa2aed928c8d779208db9c3239e1190"
+TIMED = "java.xml"
+# Debian's package, its version and hash.
+JDK = (
+    "openjdk-17-source",
+    "17.0.19+10-1~deb12u2",
+    "2591b37131025f872f057be99467b45f7fa2aed928c8d779208db9c3239e1190",
+)
 _REPORTED = re.compile(r"^   (\S+)\s+-> (\S+)", re.MULTILINE)
 _SOURCE_FILE = re.compile(rb"[\w$-]+\.java")
 
@@ -70,23 +83,14 @@ PROJECTS = (
 
 def main() -> None:
     """Measure every project, print lines for each, and fail where a promise does not hold."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--show", action="store_true", help="list the edges that differ: + ours, - jdeps's")
-    parser.add_argument("--only", metavar="NAME", help="one of the projects")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of timing, of which the median counts")
-    options = parser.parse_args()
+    options = arguments(__doc__)
+    needs("javac", "jdeps", "apt-get", "dpkg-deb")
     print("Java against javac and jdeps of JDK 17")
     problems: list[str] = []
     for project in PROJECTS:
-        if options.only in (None, project.name):
+        if project.name.startswith(options.only):
             with tempfile.TemporaryDirectory() as folder:
                 problems += check(project, Path(folder), options.show)
-    if options.only in (None, "java.xml"):
-        repository = sources(next(project for project in PROJECTS if project.name == "java.xml"))
-        times = ratio(lambda: analyze(repository), lambda: parse_all(repository), options.rounds)
-        print(f"java.xml: analysis takes {times:.2f} times as long as parsing alone")
     fail(problems)
 
 
@@ -104,6 +108,8 @@ def check(project: Project, folder: Path, show: bool) -> Iterator[str]:
     if recall < TARGET:
         yield f"{project.name}: recall below {TARGET}"
     yield from broken_promises(project.name, repository, blueprint)
+    if project.name == TIMED:
+        yield from slower(project.name, repository, "tree_sitter_java", (".java",))
 
 
 def sources(project: Project) -> Repository:
@@ -112,25 +118,10 @@ def sources(project: Project) -> Repository:
         return fetch(project.package)
     folder = CACHE / "java" / project.name.replace(" ", "-")
     if not folder.exists():
-        with zipfile.ZipFile(jdk_sources()) as archive:
+        with zipfile.ZipFile(debian(*JDK) / "usr/lib/jvm/openjdk-17/lib/src.zip") as archive:
             wanted = tuple(f"{root}/" for root in project.roots)
             archive.extractall(folder, [name for name in archive.namelist() if name.startswith(wanted)])
     return load(folder)
-
-
-def jdk_sources() -> Path:
-    """The JDK's sources; raises ``ValueError`` where the package is not the one that was pinned."""
-    folder = (CACHE / "java" / "jdk").absolute()
-    archive = folder / "usr/lib/jvm/openjdk-17/lib/src.zip"
-    if not archive.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = ["apt-get", "download", "-qq", f"{JDK}={VERSION}"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        package = next(folder.glob("*.deb"))
-        if hashlib.sha256(package.read_bytes()).hexdigest() != SHA256:
-            raise ValueError(f"{package.name} is not the file that was pinned")
-        subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
-    return archive
 
 
 def ask_jdeps(project: Project, repository: Repository, folder: Path) -> tuple[set[Edge], set[str]]:
@@ -177,13 +168,6 @@ def source_of(compiled: Path, inside: Path, roots: tuple[str, ...] | list[str], 
     names += [name.decode() for name in _SOURCE_FILE.findall(compiled.read_bytes())]
     paths = (str(Path(root) / inside.parent / name) for name in names for root in roots)
     return next((path for path in paths if path in known), "")
-
-
-def parse_all(repository: Repository) -> None:
-    """Parse with tree-sitter alone what the analysis parses."""
-    for file in repository.files:
-        if file.path.endswith(".java"):
-            parse("tree_sitter_java", file.content.encode())
 
 
 if __name__ == "__main__":
