@@ -14,7 +14,8 @@ _GIVE_WAY = ("type-only", "lazy")  # the kinds of edges that break a cycle, the 
 _README = re.compile(r"README(?:\.\w+)?", re.IGNORECASE)
 _METADATA = {
     "pyproject.toml", "setup.cfg", "setup.py", "package.json", "Cargo.toml", "go.mod", "go.work", "pom.xml",
-    "build.gradle", "build.gradle.kts", "composer.json", "Gemfile", "CMakeLists.txt",
+    "build.gradle", "build.gradle.kts", "composer.json", "Gemfile", "CMakeLists.txt", "Directory.Build.props",
+    "Directory.Packages.props", "global.json",
 }  # fmt: skip
 _TEST = re.compile(
     r"(?:.*/)?(?:tests?|testing|specs?|__tests__)/.*|(?:.*/)?(?:(?:test_|conftest)[^/]*|[^/]*[._-](?:test|spec)s?)\.\w+",
