@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from builder.structure.csharp.facts import Scope, Source, Using
+from builder.structure.csharp.facts import LOST, Scope, Source, Using
 from builder.structure.csharp.projects import Projects
 
 
@@ -40,7 +40,8 @@ class Declared:
         self.full: dict[str, list[str]] = {}  # of each file the full names of its scopes
         for path, source in sorted(sources.items()):
             self._add(path, source)
-        for project in {project for path in sources for project in projects.of(path)}:
+        self.everything = frozenset(project for path in sources for project in projects.of(path))
+        for project in self.everything:
             self.globals[project].update(dict.fromkeys(projects.usings(project)))
             self.friends[project].update(projects.friends(project))
 
@@ -57,6 +58,8 @@ class Declared:
                 self._add_namespace(name, projects)
                 continue
             spaces.append(spaces[scope.parent])
+            if scope.kind == LOST or not scope.name:
+                continue
             outer = source.scopes[scope.parent]
             is_public = "public" in scope.modifiers or outer.kind == "interface"
             if outer.kind not in ("file", "namespace"):

@@ -15,6 +15,7 @@ TYPES = {
     "class_declaration": "class", "struct_declaration": "struct", "interface_declaration": "interface",
     "record_declaration": "record", "enum_declaration": "enum", "delegate_declaration": "delegate",
 }  # fmt: skip
+LOST = "lost"  # the kind of a type that is nested in one whose declaration could not be read
 
 
 class Using(NamedTuple):
@@ -39,7 +40,7 @@ class Member(NamedTuple):
 class Scope:
     """The file (the first scope), a namespace's declaration or a type's; ``name`` is as declared there."""
 
-    kind: str = "file"  # file | namespace | one of the values of TYPES
+    kind: str = "file"  # file | namespace | LOST | one of the values of TYPES
     name: str = ""
     parent: int = -1
     usings: tuple[Using, ...] = ()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from builder.structure.csharp.declared import dotted
-from builder.structure.csharp.facts import Scope, Using
+from builder.structure.csharp.facts import LOST, Scope, Using
 from builder.structure.csharp.view import View
 
 
@@ -73,7 +73,8 @@ class Lookup:
     def enclosing_types(self, scope: int) -> Iterator[str]:
         """The types around a scope, innermost first."""
         while scope >= 0 and self.scopes[scope].kind not in ("file", "namespace"):
-            yield self.full[scope]
+            if self.scopes[scope].kind != LOST:
+                yield self.full[scope]
             scope = self.scopes[scope].parent
 
     def imports(self, scope: int) -> _Imports:

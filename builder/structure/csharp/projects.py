@@ -3,8 +3,8 @@
 A project in the SDK's style compiles what lies below its folder, less the folders of others within it; any
 project what it includes, and what a shared project that it imports includes. ``Directory.Build`` files around
 it count as its own text. Conditions are not read: what is included under one counts, what is removed
-under one does not. Files of no project, where there are projects at all, are one of their own that sees all
-others; a repository without projects is a single one.
+under one does not. Files of no project see everything: of several types with one name the one in their own
+folder, else none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from builder.structure.csharp.facts import Using
 from builder.structure.csharp.msbuild import Document, Files, evaluated
 from builder.structure.paths import parents
 
-NONE = ""  # the project of files that belong to none
+LOOSE = "/"  # at the end of a folder that stands for the project of its files that belong to none
 
 
 class Projects:
@@ -41,14 +41,15 @@ class Projects:
                 for found in files.fitting(pattern):
                     self._of[found].add(path)
 
+    def __bool__(self) -> bool:
+        return bool(self._projects)
+
     def of(self, path: str) -> frozenset[str]:
         """The projects that compile a file."""
-        return frozenset(self._of.get(path) or (NONE,))
+        return frozenset(self._of.get(path) or (path.rpartition("/")[0] + LOOSE,))
 
     def seen_by(self, project: str) -> frozenset[str]:
         """The projects that one references, directly or through others."""
-        if project == NONE:
-            return frozenset(self._projects)
         if project not in self._seen:
             seen: set[str] = set()
             waiting = [project]
@@ -61,15 +62,15 @@ class Projects:
 
     def usings(self, project: str) -> Iterator[Using]:
         """The global usings in a project's file."""
-        yield from self._projects[project].usings if project != NONE else ()
+        yield from self._projects[project].usings if project in self._projects else ()
 
     def names(self, project: str) -> frozenset[str]:
         """What a project's assembly may be called."""
-        return self._projects[project].names if project != NONE else frozenset()
+        return self._projects[project].names if project in self._projects else frozenset()
 
     def friends(self, project: str) -> frozenset[str]:
         """The assemblies that a project's file lets see what is internal to it."""
-        return self._projects[project].friends if project != NONE else frozenset()
+        return self._projects[project].friends if project in self._projects else frozenset()
 
     def _by_default(self, files: Files) -> None:
         in_folder: dict[str, list[str]] = defaultdict(list)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from builder.structure.csharp.facts import TYPES, Scope, Source, Use, Using
+from builder.structure.csharp.facts import LOST, TYPES, Scope, Source, Use, Using
 from builder.structure.csharp.members import bases, members, modifiers, type_name
 from builder.structure.csharp.names import written
 from builder.structure.csharp.outline import outline
+from builder.structure.csharp.repair import Braces, first_branches, namespaces
 from builder.structure.syntax import captures_by_name, lines, parse, text
 
 if TYPE_CHECKING:
@@ -93,25 +94,54 @@ _FRIEND = re.compile(r'\bInternalsVisibleTo(?:Attribute)?\s*\(\s*@?"([^",]*)|\bI
 class _Region:
     """A declaration, in which names may be hidden; ``scope`` is the innermost around what stands in it."""
 
-    node: Node
+    start: int
     end: int
+    kind: str  # of its node
     scope: int
     parent: int
     depth: int
+    num_braces: int  # that scopes have around what stands in it
     own: set[str] = field(default_factory=set)
     generic: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Draft:
+    """A scope in the making; ``name`` of a namespace whose node is lost in an error."""
+
+    kind: str
+    parent: int
+    node: Node | None = None
+    name: str = ""
+    usings: list[Using] = field(default_factory=list)
+    members: list[Node] = field(default_factory=list)
+
+    def scope(self) -> Scope:
+        if self.node is None or self.kind not in TYPES:
+            name = self.name or written(self.node and self.node.child_by_field_name("name"))
+            return Scope("namespace" if name else "file", name, self.parent, tuple(self.usings))
+        own = tuple(members(self.node, self.members))
+        kind = LOST if self.name == LOST else TYPES[self.kind]
+        listed = tuple(bases(self.node))
+        return Scope(kind, type_name(self.node), self.parent, (), modifiers(self.node), listed, own)
 
 
 def scan(source: bytes) -> Source:
     """Read one file. A text with syntax errors gives what parses of it."""
     root = parse(GRAMMAR, source)
     found = captures_by_name(GRAMMAR, _QUERY, root)
-    regions, scopes = _declared(root, found)
-    records = {index for index, region in enumerate(regions) if region.node.type == "record_declaration"}
+    if root.has_error and b"#" in source:
+        # The grammar knows directives between declarations and statements, but not within them.
+        plain = parse(GRAMMAR, first_branches(source))
+        if not plain.has_error:
+            usings = found.get("using", [])
+            root = plain
+            found = captures_by_name(GRAMMAR, _QUERY, root) | {"using": usings}
+    regions, scopes = _declared(root, found, source)
     for node, index in _placed(found.get("generic", ()), regions):
         regions[index].generic.add(written(node))
     for node, index in _placed(found.get("own", ()), regions):
-        if index not in records:  # whose parameters are properties
+        if regions[index].kind != "record_declaration":  # whose parameters are properties
             regions[index].own.add(written(node))
     header = {line for using in found.get("using", ()) for line in lines(using)}
     for child in root.named_children:
@@ -123,42 +153,53 @@ def scan(source: bytes) -> Source:
     return Source((), entries, frozenset(header), False, scopes, used, tuple(_friends(found)))
 
 
-def _declared(root: Node, found: dict[str, list[Node]]) -> tuple[list[_Region], tuple[Scope, ...]]:
+def _declared(
+    root: Node, found: dict[str, list[Node]], source: bytes
+) -> tuple[list[_Region], tuple[Scope, ...]]:
     """What a file declares, and the scopes among it, both in the order of the text."""
-    regions = [_Region(root, root.end_byte, 0, -1, 0)]
-    drafts: list[tuple[Node | None, int, list[Using], list[Node]]] = [(None, -1, [], [])]
     nodes = found.get("scope", []) + found.get("member", []) + found.get("using", [])
+    places = [(node.start_byte, -node.end_byte, node.type, node) for node in nodes]
+    names: dict[int, str] = {}
+    braces = Braces(source) if root.has_error else None
+    if braces is not None:
+        known = {start for start, _, kind, _ in places if kind.endswith("namespace_declaration")}
+        lost = [place for place in namespaces(source) if place[0] not in known]
+        ends = [start for start, _, _ in lost[1:]] + [root.end_byte]
+        for (start, name, is_whole), end in zip(lost, ends, strict=False):
+            names[start] = name
+            kind = "file_scoped_namespace_declaration" if is_whole else "namespace_declaration"
+            places.append((start, -end, kind, root))
+    regions = [_Region(0, root.end_byte, "", 0, -1, 0, 0)]
+    drafts = [_Draft("", -1)]
     current = 0
-    for node in sorted(nodes, key=lambda node: (node.start_byte, -node.end_byte)):
-        while regions[current].end <= node.start_byte:
+    for start, end, kind, node in sorted(places, key=lambda place: place[:2]):
+        while regions[current].end <= start and current:
             current = regions[current].parent
         around = regions[current]
-        if node.type == "using_directive":
-            drafts[around.scope][2].append(_using(node))
+        if kind == "using_directive":
+            drafts[around.scope].usings.append(_using(node))
             continue
-        is_scope = node.type in TYPES or node.type.endswith("namespace_declaration")
+        is_scope = kind in TYPES or kind.endswith("namespace_declaration")
         if not is_scope:
-            drafts[around.scope][3].append(node)
+            drafts[around.scope].members.append(node)
         if around.depth == _MAX_DEPTH:
             continue
+        is_whole = kind == "file_scoped_namespace_declaration"
         if is_scope:
-            drafts.append((node, around.scope, [], []))
-        end = around.end if node.type == "file_scoped_namespace_declaration" else node.end_byte
-        regions.append(
-            _Region(node, end, len(drafts) - 1 if is_scope else around.scope, current, around.depth + 1)
+            name = names.get(start, "") if node is root else ""
+            if kind in TYPES and braces is not None:
+                # With a brace around it that no scope has, it is not what it seems.
+                is_lost = braces.depth(start) != around.num_braces or drafts[around.scope].name == LOST
+                name = LOST if is_lost else ""
+            drafts.append(_Draft(kind, around.scope, None if node is root else node, name))
+        region = _Region(
+            start, around.end if is_whole else -end, kind, around.scope, current, around.depth + 1, 0
         )
+        region.num_braces = around.num_braces + (is_scope and not is_whole)
+        region.scope = len(drafts) - 1 if is_scope else around.scope
+        regions.append(region)
         current = len(regions) - 1
-    return regions, tuple(_scope(*draft) for draft in drafts)
-
-
-def _scope(node: Node | None, parent: int, usings: list[Using], declared: list[Node]) -> Scope:
-    if node is None:
-        return Scope(usings=tuple(usings))
-    if node.type not in TYPES:
-        return Scope("namespace", written(node.child_by_field_name("name")), parent, tuple(usings))
-    kind = TYPES[node.type]
-    own = tuple(members(node, declared))
-    return Scope(kind, type_name(node), parent, (), modifiers(node), tuple(bases(node)), own)
+    return regions, tuple(draft.scope() for draft in drafts)
 
 
 def _using(node: Node) -> Using:
@@ -171,7 +212,7 @@ def _using(node: Node) -> Using:
 def _placed(nodes: Iterable[Node], regions: list[_Region]) -> Iterator[tuple[Node, int]]:
     """Nodes in the order of the text, each with the innermost region around it."""
     current = following = 0
-    starts = [region.node.start_byte for region in regions]
+    starts = [region.start for region in regions]
     for node in sorted(nodes, key=lambda node: node.start_byte):
         start = node.start_byte
         while following < len(regions) and starts[following] <= start:

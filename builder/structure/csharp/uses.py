@@ -61,11 +61,11 @@ class Uses:
         if meaning is not None:
             self._reach(meaning._replace(how="import"), bare if using.is_static else (), name)
         elif name:
-            around = name.rpartition(".")[0] if using.is_static or using.alias else ""
-            is_inside = name in self._declared.namespaces or using.name in self._declared.parts
-            if is_inside or self._is_inhabited(self._lookup.whole(scope, around, scope) if around else None):
+            around = name.rpartition(".")[0]
+            names_type = bool(around) and (using.is_static or bool(using.alias))
+            if names_type and self._is_inhabited(self._lookup.whole(scope, around, scope)):
                 self._found.unresolved.add((self._path, name))
-            else:
+            elif around or not using.alias:  # what an alias calls a simple name is another directive's matter
                 self._found.external.add(name)
 
     def _type(self, use: Use) -> None:

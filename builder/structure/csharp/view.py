@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from builder.structure.csharp.declared import Declared, Part, dotted
 from builder.structure.csharp.facts import Member, Using
+from builder.structure.csharp.projects import LOOSE
 
 _MAX_DEPTH = 40  # of bases that have to be known to know a base
 _MAX_LINEAGE = 100
@@ -20,14 +21,23 @@ class View:
         self.declared = declared
         self.own = own
         self._bases = bases
-        self.referenced = frozenset(seen for project in own for seen in projects.seen_by(project)) - own
-        self.all = own | self.referenced
+        self._is_loose = any(project.endswith(LOOSE) for project in own)
+        if self._is_loose:
+            self.referenced = self.all = declared.everything
+        else:
+            self.referenced = frozenset(seen for project in own for seen in projects.seen_by(project)) - own
+            self.all = own | self.referenced
+        shared = declared.everything if self._is_loose and not projects else own
         self.usings: tuple[Using, ...] = tuple(
-            dict.fromkeys(using for project in sorted(own) for using in declared.globals.get(project, ()))
+            dict.fromkeys(using for project in sorted(shared) for using in declared.globals.get(project, ()))
         )
         names = {name for project in own for name in projects.names(project)} | {"*"}
         friendly = declared.friends
-        self._open = frozenset(seen for seen in self.referenced if friendly.get(seen, set()) & names)
+        self._open = (
+            self.all
+            if self._is_loose
+            else frozenset(seen for seen in self.referenced if friendly.get(seen, set()) & names)
+        )
         self._parts: dict[str, tuple[Part, ...] | None] = {}
         self._members: dict[str, dict[str, list[tuple[Part, Member]]]] = {}
         self._lineages: dict[str, tuple[list[str], bool]] = {}
@@ -89,6 +99,8 @@ class View:
 
     def _visible(self, full: str) -> tuple[Part, ...] | None:
         parts = self.declared.parts.get(full, ())
+        if not self.declared.projects and all("partial" in part.declared.modifiers for part in parts):
+            return tuple(parts)
         own = tuple(part for part in parts if part.projects & self.own)
         if own:
             return own
