@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from builder.structure.csharp.facts import LOST, TYPES, Scope, Source, Use, Using
-from builder.structure.csharp.members import bases, members, modifiers, type_name
+from builder.structure.csharp.facts import TYPES, Source, Use
 from builder.structure.csharp.names import written
 from builder.structure.csharp.outline import outline
-from builder.structure.csharp.repair import Braces, first_branches, namespaces
+from builder.structure.csharp.regions import Region, declared, placed
+from builder.structure.csharp.repair import first_branches
 from builder.structure.syntax import captures_by_name, lines, parse, text
 
 if TYPE_CHECKING:
@@ -85,45 +84,8 @@ _QUERY = f"""
 (join_into_clause (identifier) @own)
 (let_clause . (identifier) @own)
 """
-_MAX_DEPTH = 30  # what is nested deeper counts to what is around it
 _MAX_PARTS = 12  # of a name with dots
 _FRIEND = re.compile(r'\bInternalsVisibleTo(?:Attribute)?\s*\(\s*@?"([^",]*)|\bInternalsVisibleTo\b')
-
-
-@dataclass
-class _Region:
-    """A declaration, in which names may be hidden; ``scope`` is the innermost around what stands in it."""
-
-    start: int
-    end: int
-    kind: str  # of its node
-    scope: int
-    parent: int
-    depth: int
-    num_braces: int  # that scopes have around what stands in it
-    own: set[str] = field(default_factory=set)
-    generic: set[str] = field(default_factory=set)
-
-
-@dataclass
-class _Draft:
-    """A scope in the making; ``name`` of a namespace whose node is lost in an error."""
-
-    kind: str
-    parent: int
-    node: Node | None = None
-    name: str = ""
-    usings: list[Using] = field(default_factory=list)
-    members: list[Node] = field(default_factory=list)
-
-    def scope(self) -> Scope:
-        if self.node is None or self.kind not in TYPES:
-            name = self.name or written(self.node and self.node.child_by_field_name("name"))
-            return Scope("namespace" if name else "file", name, self.parent, tuple(self.usings))
-        own = tuple(members(self.node, self.members))
-        kind = LOST if self.name == LOST else TYPES[self.kind]
-        listed = tuple(bases(self.node))
-        return Scope(kind, type_name(self.node), self.parent, (), modifiers(self.node), listed, own)
 
 
 def scan(source: bytes) -> Source:
@@ -137,10 +99,10 @@ def scan(source: bytes) -> Source:
             usings = found.get("using", [])
             root = plain
             found = captures_by_name(GRAMMAR, _QUERY, root) | {"using": usings}
-    regions, scopes = _declared(root, found, source)
-    for node, index in _placed(found.get("generic", ()), regions):
+    regions, scopes = declared(root, found, source)
+    for node, index in placed(found.get("generic", ()), regions):
         regions[index].generic.add(written(node))
-    for node, index in _placed(found.get("own", ()), regions):
+    for node, index in placed(found.get("own", ()), regions):
         if regions[index].kind != "record_declaration":  # whose parameters are properties
             regions[index].own.add(written(node))
     header = {line for using in found.get("using", ()) for line in lines(using)}
@@ -153,76 +115,7 @@ def scan(source: bytes) -> Source:
     return Source((), entries, frozenset(header), False, scopes, used, tuple(_friends(found)))
 
 
-def _declared(
-    root: Node, found: dict[str, list[Node]], source: bytes
-) -> tuple[list[_Region], tuple[Scope, ...]]:
-    """What a file declares, and the scopes among it, both in the order of the text."""
-    nodes = found.get("scope", []) + found.get("member", []) + found.get("using", [])
-    places = [(node.start_byte, -node.end_byte, node.type, node) for node in nodes]
-    names: dict[int, str] = {}
-    braces = Braces(source) if root.has_error else None
-    if braces is not None:
-        known = {start for start, _, kind, _ in places if kind.endswith("namespace_declaration")}
-        lost = [place for place in namespaces(source) if place[0] not in known]
-        ends = [start for start, _, _ in lost[1:]] + [root.end_byte]
-        for (start, name, is_whole), end in zip(lost, ends, strict=False):
-            names[start] = name
-            kind = "file_scoped_namespace_declaration" if is_whole else "namespace_declaration"
-            places.append((start, -end, kind, root))
-    regions = [_Region(0, root.end_byte, "", 0, -1, 0, 0)]
-    drafts = [_Draft("", -1)]
-    current = 0
-    for start, end, kind, node in sorted(places, key=lambda place: place[:2]):
-        while regions[current].end <= start and current:
-            current = regions[current].parent
-        around = regions[current]
-        if kind == "using_directive":
-            drafts[around.scope].usings.append(_using(node))
-            continue
-        is_scope = kind in TYPES or kind.endswith("namespace_declaration")
-        if not is_scope:
-            drafts[around.scope].members.append(node)
-        if around.depth == _MAX_DEPTH:
-            continue
-        is_whole = kind == "file_scoped_namespace_declaration"
-        if is_scope:
-            name = names.get(start, "") if node is root else ""
-            if kind in TYPES and braces is not None:
-                # With a brace around it that no scope has, it is not what it seems.
-                is_lost = braces.depth(start) != around.num_braces or drafts[around.scope].name == LOST
-                name = LOST if is_lost else ""
-            drafts.append(_Draft(kind, around.scope, None if node is root else node, name))
-        region = _Region(
-            start, around.end if is_whole else -end, kind, around.scope, current, around.depth + 1, 0
-        )
-        region.num_braces = around.num_braces + (is_scope and not is_whole)
-        region.scope = len(drafts) - 1 if is_scope else around.scope
-        regions.append(region)
-        current = len(regions) - 1
-    return regions, tuple(draft.scope() for draft in drafts)
-
-
-def _using(node: Node) -> Using:
-    words = {child.type for child in node.children if not child.is_named}
-    alias = node.child_by_field_name("name")
-    target = next((child for child in reversed(node.named_children) if child.type != "comment"), None)
-    return Using(written(target), written(alias), "static" in words, "global" in words)
-
-
-def _placed(nodes: Iterable[Node], regions: list[_Region]) -> Iterator[tuple[Node, int]]:
-    """Nodes in the order of the text, each with the innermost region around it."""
-    current = following = 0
-    starts = [region.start for region in regions]
-    for node in sorted(nodes, key=lambda node: node.start_byte):
-        start = node.start_byte
-        while following < len(regions) and starts[following] <= start:
-            current, following = following, following + 1
-        while regions[current].parent >= 0 and regions[current].end <= start:
-            current = regions[current].parent
-        yield node, current
-
-
-def _uses(found: dict[str, list[Node]], regions: list[_Region]) -> Iterator[Use]:
+def _uses(found: dict[str, list[Node]], regions: list[Region]) -> Iterator[Use]:
     chains = _chains(found.get("chain", ()))
     forms = {node.id: "nameof" for node in found.get("nameof", ())}
     forms.update((node.id, "pattern") for node in found.get("pattern", ()))
@@ -230,13 +123,13 @@ def _uses(found: dict[str, list[Node]], regions: list[_Region]) -> Iterator[Use]
     taken.update(head.id for head, _, _ in chains.values())
     hidden = _Hidden(regions)
     for form in ("type", "attribute"):
-        for node, index in _placed(found.get(form, ()), regions):
+        for node, index in placed(found.get(form, ()), regions):
             name = written(node)
             if not hidden.by_type_parameter(name, index):
                 yield Use(regions[index].scope, form, name)
     called = {node.id: node for node in found.get("called", ())}
     by_head = {head.id: (names, last) for head, names, last in chains.values()}
-    for head, index in _placed((head for head, _, _ in chains.values()), regions):
+    for head, index in placed((head for head, _, _ in chains.values()), regions):
         names, last = by_head[head.id]
         first = written(head)
         is_local = hidden.by_anything(first, index)
@@ -245,7 +138,7 @@ def _uses(found: dict[str, list[Node]], regions: list[_Region]) -> Iterator[Use]
             yield Use(scope, forms.get(last, "value"), ".".join([first, *names]))
         if called.pop(last, None) is not None:
             yield Use(scope, "call", names[-1], "" if is_local else ".".join([first, *names[:-1]]))
-    for node, index in _placed([*called.values(), *found.get("bound", ())], regions):
+    for node, index in placed([*called.values(), *found.get("bound", ())], regions):
         method: Node | None = node
         if node.type == "member_access_expression":
             first_child = node.child(0)
@@ -253,10 +146,10 @@ def _uses(found: dict[str, list[Node]], regions: list[_Region]) -> Iterator[Use]
             if first_child is not None and first_child.type == "base":
                 continue  # an extension is no member of a base
         yield Use(regions[index].scope, "call", written(method).partition("`")[0])
-    for node, index in _placed(found.get("this", ()), regions):
+    for node, index in placed(found.get("this", ()), regions):
         yield Use(regions[index].scope, "this", written(node))
     rest = [node for node in found.get("name", ()) if node.id not in taken]
-    for node, index in _placed(rest, regions):
+    for node, index in placed(rest, regions):
         name = written(node)
         if not hidden.by_anything(name, index):
             yield Use(regions[index].scope, forms.get(node.id, "bare"), name)
@@ -284,7 +177,7 @@ def _chains(accesses: Iterable[Node]) -> dict[int, tuple[Node, list[str], int]]:
 class _Hidden:
     """Whether what is local to a region, or to one around it, hides a name."""
 
-    def __init__(self, regions: list[_Region]) -> None:
+    def __init__(self, regions: list[Region]) -> None:
         self._regions = regions
 
     def by_type_parameter(self, name: str, index: int) -> bool:
@@ -295,7 +188,7 @@ class _Hidden:
         """Whether ``name`` is a type parameter, a parameter or a variable."""
         return any(name in region.own or name in region.generic for region in self._around(index))
 
-    def _around(self, index: int) -> Iterator[_Region]:
+    def _around(self, index: int) -> Iterator[Region]:
         if index == 0:  # what top-level statements declare is not seen by types
             yield self._regions[0]
         while index > 0:

@@ -203,9 +203,10 @@ class Uses:
                 self._found.edge(self._path, path, how)
 
     def _is_inhabited(self, meaning: Meaning | None) -> bool:
-        return (
-            meaning is not None and meaning.kind == "namespace" and meaning.full in self._declared.inhabited
-        )
+        """Whether a name stands for a namespace of the repository's own, which holds types."""
+        if meaning is None or meaning.kind != "namespace" or meaning.full.partition(".")[0] == "System":
+            return False  # of the standard library's namespaces a project adds to, it has but little
+        return meaning.full in self._declared.inhabited
 
 
 def _plain(name: str) -> str:
