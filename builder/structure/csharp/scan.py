@@ -11,7 +11,7 @@ from builder.structure.csharp.names import written
 from builder.structure.csharp.outline import outline
 from builder.structure.csharp.regions import Region, declared, placed
 from builder.structure.csharp.repair import first_branches
-from builder.structure.syntax import captures_by_name, lines, parse, text
+from builder.structure.syntax import Unparsed, captures_by_name, lines, parse, text
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -39,15 +39,13 @@ _QUERY = f"""
 (constant_pattern (generic_name) @type)
 (type_pattern {_NAME} @type)
 (attribute name: {_NAME} @attribute)
-(member_access_expression expression: [(identifier) (generic_name) (alias_qualified_name)]) @chain
-(member_access_expression expression: (member_access_expression)) @chain
-(member_access_expression . "this" name: (identifier) @this)
+(member_access_expression) @access
 (constant_pattern [(identifier) (member_access_expression)] @pattern)
 (invocation_expression function: (identifier) @_function
   arguments: (argument_list . (argument .
     [(identifier) (generic_name) (member_access_expression)] @nameof .) .)
   (#eq? @_function "nameof"))
-(invocation_expression function: (member_access_expression) @called)
+(invocation_expression) @invocation
 (invocation_expression function: (conditional_access_expression (member_binding_expression name: (_) @bound)))
 (_ name: (identifier) @other)
 (_ alias: (identifier) @other)
@@ -84,12 +82,15 @@ _QUERY = f"""
 (join_into_clause (identifier) @own)
 (let_clause . (identifier) @own)
 """
+_TOO_DEEP = re.compile(rb"(?<!\w)(?:\w++\s*+<\s*+){200}")
 _MAX_PARTS = 12  # of a name with dots
 _FRIEND = re.compile(r'\bInternalsVisibleTo(?:Attribute)?\s*\(\s*@?"([^",]*)|\bInternalsVisibleTo\b')
 
 
 def scan(source: bytes) -> Source:
     """Read one file. A text with syntax errors gives what parses of it."""
+    if _TOO_DEEP.search(source):
+        raise Unparsed("type arguments nested too deep")  # a query takes quadratic time on them
     root = parse(GRAMMAR, source)
     found = captures_by_name(GRAMMAR, _QUERY, root)
     if root.has_error and b"#" in source:
@@ -116,7 +117,7 @@ def scan(source: bytes) -> Source:
 
 
 def _uses(found: dict[str, list[Node]], regions: list[Region]) -> Iterator[Use]:
-    chains = _chains(found.get("chain", ()))
+    chains, own = _chains(found.get("access", ()))
     forms = {node.id: "nameof" for node in found.get("nameof", ())}
     forms.update((node.id, "pattern") for node in found.get("pattern", ()))
     taken = {node.id for name in ("type", "attribute", "other", "own") for node in found.get(name, ())}
@@ -127,7 +128,8 @@ def _uses(found: dict[str, list[Node]], regions: list[Region]) -> Iterator[Use]:
             name = written(node)
             if not hidden.by_type_parameter(name, index):
                 yield Use(regions[index].scope, form, name)
-    called = {node.id: node for node in found.get("called", ())}
+    functions = (node.child_by_field_name("function") for node in found.get("invocation", ()))
+    called = {node.id: node for node in functions if node and node.type == "member_access_expression"}
     by_head = {head.id: (names, last) for head, names, last in chains.values()}
     for head, index in placed((head for head, _, _ in chains.values()), regions):
         names, last = by_head[head.id]
@@ -146,7 +148,7 @@ def _uses(found: dict[str, list[Node]], regions: list[Region]) -> Iterator[Use]:
             if first_child is not None and first_child.type == "base":
                 continue  # an extension is no member of a base
         yield Use(regions[index].scope, "call", written(method).partition("`")[0])
-    for node, index in placed(found.get("this", ()), regions):
+    for node, index in placed(own, regions):
         yield Use(regions[index].scope, "this", written(node))
     rest = [node for node in found.get("name", ()) if node.id not in taken]
     for node, index in placed(rest, regions):
@@ -155,15 +157,22 @@ def _uses(found: dict[str, list[Node]], regions: list[Region]) -> Iterator[Use]:
             yield Use(regions[index].scope, forms.get(node.id, "bare"), name)
 
 
-def _chains(accesses: Iterable[Node]) -> dict[int, tuple[Node, list[str], int]]:
-    """Names with dots: of each the first part's node, the other parts, and the whole's id; by the latter."""
+def _chains(accesses: Iterable[Node]) -> tuple[dict[int, tuple[Node, list[str], int]], list[Node]]:
+    """Names with dots, of each the first part's node, the other parts, and the whole's id; by the latter.
+
+    And the names behind `this`. A query that told them apart would take quadratic time on deep nesting.
+    """
     chains: dict[int, tuple[Node, list[str], int]] = {}
+    own: list[Node] = []
     for access in sorted(accesses, key=lambda node: node.end_byte):
-        left, name = access.child_by_field_name("expression"), written(access.child_by_field_name("name"))
-        if left is None:
+        left, behind = access.child(0), access.child_by_field_name("name")
+        if left is None or behind is None:
             continue
-        if left.type != "member_access_expression":
+        name = written(behind)
+        if left.type in ("identifier", "generic_name", "alias_qualified_name"):
             chains[access.id] = left, [name], access.id
+        elif left.type == "this":
+            own.append(behind)
         elif left.id in chains:
             head, names, _ = chains.pop(left.id)
             if len(names) < _MAX_PARTS:
@@ -171,7 +180,7 @@ def _chains(accesses: Iterable[Node]) -> dict[int, tuple[Node, list[str], int]]:
             chains[access.id] = head, names, access.id
     for _, names, _ in chains.values():
         names[-1] = names[-1].partition("`")[0]  # a method's type arguments
-    return chains
+    return chains, own
 
 
 class _Hidden:
