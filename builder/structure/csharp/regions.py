@@ -63,7 +63,9 @@ def declared(
     braces = Braces(source) if root.has_error else None
     if braces is not None:
         known = {start for start, _, kind, _ in places if kind.endswith("namespace_declaration")}
-        lost = [place for place in namespaces(source) if place[0] not in known]
+        lost = [
+            place for place in namespaces(source) if place[0] not in known and not braces.is_text(place[0])
+        ]
         ends = [start for start, _, _ in lost[1:]] + [root.end_byte]
         for (start, name, is_whole), end in zip(lost, ends, strict=False):
             names[start] = name

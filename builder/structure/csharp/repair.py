@@ -44,17 +44,25 @@ def namespaces(source: bytes) -> Iterator[tuple[int, str, bool]]:
 
 
 class Braces:
-    """How many braces are open at a place."""
+    """How many braces are open at a place, and whether it is one in a string or comment."""
 
     def __init__(self, source: bytes) -> None:
         self._places: list[int] = []
         self._depths: list[int] = []
+        self._texts: list[tuple[int, int]] = []
         depth = 0
         for match in _TOKEN.finditer(source):
             if match[0] in (b"{", b"}"):
                 depth += 1 if match[0] == b"{" else -1
                 self._places.append(match.start())
                 self._depths.append(depth)
+            else:
+                self._texts.append(match.span())
+
+    def is_text(self, place: int) -> bool:
+        """Whether byte ``place`` is in a string or comment."""
+        before = bisect_right(self._texts, (place, place + 1)) - 1
+        return before >= 0 and self._texts[before][1] > place
 
     def depth(self, place: int) -> int:
         """The number of braces that are open before byte ``place``."""

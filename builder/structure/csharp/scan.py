@@ -82,7 +82,7 @@ _QUERY = f"""
 (join_into_clause (identifier) @own)
 (let_clause . (identifier) @own)
 """
-_TOO_DEEP = re.compile(rb"(?<!\w)(?:\w++\s*+<\s*+){200}")
+_TOO_DEEP = re.compile(rb"(?:<\s*+\w++\s*+){200}")
 _MAX_PARTS = 12  # of a name with dots
 _FRIEND = re.compile(r'\bInternalsVisibleTo(?:Attribute)?\s*\(\s*@?"([^",]*)|\bInternalsVisibleTo\b')
 
