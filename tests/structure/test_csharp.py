@@ -266,7 +266,7 @@ namespace Shop.App {
 
 
 def test_namespace_in_a_string_of_a_file_with_errors_is_none(read):
-    text = 'using Shop.Items;\nclass A {\n Item a; int M() => async, ; string s = @"\nnamespace Shop.Items;\n"; }'
+    text = 'using Shop.Items;\nclass A {\nItem i; int M() => a, ; string s = @"\nnamespace Shop.Items;\n"; }'
     other = "class B { A a; }"
     assert edges(read(SHOP | {"A.cs": text, "B.cs": other})) == {("A.cs", "Item.cs"), ("B.cs", "A.cs")}
 
