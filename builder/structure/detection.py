@@ -47,8 +47,9 @@ _SUFFIXES = {
     "nix": "Nix", "cmake": "CMake", "mk": "Makefile", "bzl": "Starlark", "md": "Markdown",
     "markdown": "Markdown", "rst": "reStructuredText", "adoc": "AsciiDoc", "tex": "TeX", "bib": "BibTeX",
     "txt": "Text", "toml": "TOML", "yaml": "YAML", "yml": "YAML", "json": "JSON", "json5": "JSON5",
-    "jsonl": "JSON", "ini": "INI", "cfg": "INI", "xml": "XML", "xsd": "XML", "svg": "SVG", "csv": "CSV",
-    "tsv": "TSV", "po": "Gettext Catalog", "pot": "Gettext Catalog", "diff": "Diff", "patch": "Diff",
+    "jsonl": "JSON", "ini": "INI", "cfg": "INI", "xml": "XML", "xsd": "XML", "svg": "SVG", "csproj": "XML",
+    "props": "XML", "targets": "XML", "projitems": "XML", "csv": "CSV", "tsv": "TSV",
+    "po": "Gettext Catalog", "pot": "Gettext Catalog", "diff": "Diff", "patch": "Diff",
 }  # fmt: skip
 # Libraries of C++ have headers without a suffix, like the standard one, and fragments in files called `.inc`.
 _CPP_HEADER = re.compile(

@@ -13,6 +13,7 @@ from builder.structure.types import KINDS, Definition, Dependency
 # Languages whose structure is read. Adding one is a module here and its line (two names may share a module).
 READERS = {
     "C": "builder.structure.c",
+    "C#": "builder.structure.csharp",
     "C++": "builder.structure.c",
     "Cuda": "builder.structure.c",
     "Go": "builder.structure.go",

@@ -15,10 +15,10 @@ _README = re.compile(r"README(?:\.\w+)?", re.IGNORECASE)
 _METADATA = {
     "pyproject.toml", "setup.cfg", "setup.py", "package.json", "Cargo.toml", "go.mod", "go.work", "pom.xml",
     "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "composer.json", "Gemfile",
-    "CMakeLists.txt",
+    "CMakeLists.txt", "Directory.Build.props", "Directory.Packages.props", "global.json",
 }  # fmt: skip
 _TEST = re.compile(
-    r"(?:.*/)?(?:tests?|testing|specs?|__tests__)/.*|(?:.*/)?(?:(?:test_|conftest)[^/]*|[^/]*[._-](?:test|spec)s?)\.\w+",
+    r"(?:.*/)?(?:[\w.-]*[._-])?(?:tests?|testing|specs?|__tests__)/.*|(?:.*/)?(?:(?:test_|conftest)[^/]*|[^/]*[._-](?:test|spec)s?)\.\w+",
     re.IGNORECASE,
 )
 
