@@ -18,6 +18,7 @@ READERS = {
     "Go": "builder.structure.go",
     "JavaScript": "builder.structure.javascript",
     "Python": "builder.structure.python",
+    "Rust": "builder.structure.rust",
     "TSX": "builder.structure.javascript.tsx",
     "TypeScript": "builder.structure.javascript.typescript",
 }
