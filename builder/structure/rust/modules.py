@@ -163,7 +163,6 @@ class Tree:
         if path is None or path not in self._paths:
             if what.name == "include":
                 here.module.is_open = True
-            if what.name == "include" or what.module:
                 self._found.unresolved.add((here.path, f"{what.name}!({what.module or '…'})"))
             return None
         self._found.edge(here.path, path, "include")

@@ -20,7 +20,7 @@ _KINDS = {
 }  # fmt: skip
 _NESTING = ("trait_item", "impl_item", "mod_item", "foreign_mod_item")
 _VALUES = ("const_item", "static_item")
-_COMMENTS = ("line_comment", "block_comment")
+COMMENTS = ("line_comment", "block_comment")
 _IMPORTS = ("use_declaration", "extern_crate_declaration")
 _MAX_VALUE = 120
 
@@ -55,7 +55,7 @@ def header_lines(root: Node) -> frozenset[int]:
             if child.type == "attribute_item":
                 given.append(child)
                 at_top = False
-            elif child.type in _COMMENTS:
+            elif child.type in COMMENTS:
                 if at_top and is_root:
                     found.update(lines(child))
             else:
@@ -77,7 +77,7 @@ def _items(block: Node) -> Iterator[tuple[Node, Node | None, list[Node]]]:
     for child in block.named_children:
         if child.type == "attribute_item":
             given.append(child)
-        elif child.type in _COMMENTS:
+        elif child.type in COMMENTS:
             if doc is None and child.child_by_field_name("outer"):
                 doc = child
         else:

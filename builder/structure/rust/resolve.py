@@ -186,14 +186,19 @@ class _Resolver:
         return frozenset(targets)
 
     def _is_open(self, module: Module) -> bool:
-        """Whether a module may have more than its files show: from a macro, or by a glob from outside."""
+        """Whether a module may have more than its files show: from a macro, or by globs from outside."""
         if module not in self._open:
-            self._open[module] = module.is_open
-            for path, _ in () if module.is_open else module.globs:
-                targets = self._follow(module, path, True, 0)
-                if not targets or any(isinstance(target, Outside) for target in targets):
+            seen, stack = {module}, [module]
+            self._open[module] = False
+            while stack and len(seen) < _MAX_LOOKUPS:
+                place = stack.pop()
+                targets = [self._follow(place, path, True, 0) for path, _ in place.globs]
+                reached = {target for found in targets for target in found}
+                if place.is_open or not all(targets) or any(isinstance(target, Outside) for target in reached):
                     self._open[module] = True
                     break
+                stack += [target for target in reached if isinstance(target, Module) and target not in seen]
+                seen.update(stack)
         return self._open[module]
 
     def _crate(self, module: Module, name: str) -> frozenset[Target]:

@@ -18,11 +18,11 @@ path depends on a condition), for an ``inline`` or ``mod`` whose macros stay in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from builder.structure.languages import Facts, Import
-from builder.structure.rust.outline import header_lines, outline
+from builder.structure.rust.outline import COMMENTS, header_lines, outline
 from builder.structure.rust.use_trees import leaves
 from builder.structure.syntax import captures_by_name, parse, text
 
@@ -31,29 +31,46 @@ if TYPE_CHECKING:
 
 GRAMMAR = "tree_sitter_rust"
 MAYBE, MACRO_USE = 1, 2  # flags in the level of a module
-_ITEMS = """[(struct_item) (enum_item) (union_item) (trait_item) (type_item) (const_item) (static_item)
- (function_item) (function_signature_item)] @item"""
-_CALLS = "[(macro_invocation) @open (expression_statement (macro_invocation) @open)]"
-_AT_MODULE_LEVEL = "(source_file {0})\n(mod_item body: (declaration_list {0}))"
-_OPENABLE = _AT_MODULE_LEVEL.format(_CALLS)
-_QUERY = f"""
-(attribute_item) @attribute
+_QUERY = """
 (mod_item) @mod
 (use_declaration) @use
 (extern_crate_declaration) @extern
 (macro_definition) @pattern
-((macro_invocation macro: (_) @_called) @include (#match? @_called "^include"))
-[(line_comment) (block_comment) (string_literal) (raw_string_literal) (char_literal)] @blank
-{_OPENABLE}
-{_AT_MODULE_LEVEL.format("(macro_definition) @macro")}
-{_AT_MODULE_LEVEL.format(_ITEMS)}
-(foreign_mod_item body: (declaration_list {_ITEMS}))
 """
+_ITEMS = {
+    "struct_item", "enum_item", "union_item", "trait_item", "type_item", "const_item", "static_item",
+    "function_item", "function_signature_item", "macro_definition", "macro_invocation",
+}  # fmt: skip
 _MAX_OPENED = 3  # such macros within one another
 _MAX_INCLUDE = 1_000  # characters of a call that includes
+_MAX_BEFORE = 20  # bytes that are looked back at
+_INCLUDES = (b"include", b"include_str", b"include_bytes")
 _MAX_NESTED = 128  # inline modules: rustc's own limit
 _HAS_IMPORTS = re.compile(rb"\b(?:mod|use)\s+[\w:{]")
-_CONDITION = re.compile(rb"\bif\s*#\s*\[[^\]]*\]\s*$|\belse\s*$")
+_BRANCHES = re.compile(rb"\{\s*if\b")
+# Comments, strings and characters; what has no end goes to the end of the text.
+_NO_CODE = re.compile(
+    rb"//[^\n]*+|/\*[\s\S]*?(?:\*/|\Z)|\bb?r(#*+)\"[\s\S]*?(?:\"\1|\Z)|\"(?:[^\"\\]|\\[\s\S])*+(?:\"|\Z)"
+    rb"|'(?:[^'\\\n\x80-\xff]|[\x80-\xff]{1,4}|\\[^\n][^'\n]{0,10})'"
+)
+_NAME = rb"[A-Za-z_\x80-\xff][\w\x80-\xff]*+"
+# A path of several names, or the name of a macro that is called.
+_USED = re.compile(
+    rb"[A-Za-z_$\x80-\xff](?<![\w$'#.\x80-\xff].)((?:(?<=r)#)?+[\w\x80-\xff]*+)"
+    rb"(?:((?:\s*+::\s*+(?:r#)?+" + _NAME + rb")+)|\s*+!\s*+[(\[{])",
+    re.DOTALL,
+)
+_INCLUDE = 1_000  # characters of a call that includes
+_MAX_BEFORE = 20  # bytes that are looked back at
+_INCLUDES = (b"include", b"include_str", b"include_bytes")
+_MAX_NESTED = 128  # inline modules: rustc's own limit
+_HAS_IMPORTS = re.compile(rb"\b(?:mod|use)\s+[\w:{]")
+_BRANCHES = re.compile(rb"\{\s*if\b")
+# Comments, strings and characters; what has no end goes to the end of the text.
+_NO_CODE = re.compile(
+    rb"//[^\n]*+|/\*[\s\S]*?(?:\*/|\Z)|\bb?r(#*+)\"[\s\S]*?(?:\"\1|\Z)|\"(?:[^\"\\]|\\[\s\S])*+(?:\"|\Z)"
+    rb"|'(?:[^'\\\n\x80-\xff]|[\x80-\xff]{1,4}|\\[^\n][^'\n]{0,10})'"
+)
 _NAME = rb"(?:r#)?[A-Za-z_\x80-\xff][\w\x80-\xff]*+"
 _PATH = re.compile(rb"(?<![\w$:'#\x80-\xff])(::\s*+)?(\$crate|" + _NAME + rb")((?:\s*+::\s*+" + _NAME + rb")+)")
 _CALL = re.compile(rb"(?<![\w$:'#.\x80-\xff])(" + _NAME + rb")\s*!\s*[(\[{]")
@@ -66,43 +83,70 @@ _DERIVE = re.compile(r"^#\s*\[\s*proc_macro_derive\s*\(\s*(\w+)")
 def scan(source: bytes) -> Facts:
     """Read one file. A text with syntax errors gives what parses of it."""
     root = parse(GRAMMAR, source)
+    items = _items(root)
     opened: list[tuple[int, int]] = []
     for _ in range(_MAX_OPENED):
-        widened, spans = _opened(source, root)
-        if not spans:
+        if not (cut := list(_wrappers(source, items, opened))):
             break
-        opened += spans
-        source, root = widened, parse(GRAMMAR, widened)
-    facts = dict.fromkeys(_facts(source, root, opened))
+        source = _without(source, cut)
+        root = parse(GRAMMAR, source)
+        items = _items(root)
+    facts = dict.fromkeys(_facts(source, root, items, opened))
     return Facts(tuple(facts), outline(source, root), header_lines(root))
 
 
-def _opened(source: bytes, root: Node) -> tuple[bytes, list[tuple[int, int]]]:
-    """The source without the calls around items that import (``cfg_if! { … }``), and where those stood."""
-    spans: list[tuple[int, int]] = []
-    cut: list[tuple[int, int]] = []
-    for call in captures_by_name(GRAMMAR, _OPENABLE, root).get("open", ()):
+def _items(root: Node) -> list[tuple[Node, list[Node]]]:
+    """What stands in the modules of a file and in their ``extern`` blocks, each with its attributes."""
+    found: list[tuple[Node, list[Node]]] = []
+    stack = [root]
+    while stack:
+        given: list[Node] = []
+        for child in stack.pop().named_children:
+            kind = child.type
+            if kind == "attribute_item":
+                given.append(child)
+            elif kind not in COMMENTS:
+                if kind == "expression_statement":
+                    child = child.named_children[0] if child.named_children else child
+                found.append((child, given))
+                if kind in ("mod_item", "foreign_mod_item") and (body := child.child_by_field_name("body")):
+                    stack.append(body)
+                given = []
+    return found
+
+
+def _wrappers(
+    source: bytes, items: Iterable[tuple[Node, object]], opened: list[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """What stands around items that import, as in `cfg_if! { … }`; to ``opened`` go the stretches of the items."""
+    for call, _ in items:
+        if call.type != "macro_invocation":
+            continue
         tokens = call.named_children[-1]
-        if tokens.type != "token_tree" or source[tokens.start_byte : tokens.start_byte + 1] != b"{":
+        start, end = tokens.start_byte, tokens.end_byte
+        if source[start : start + 1] != b"{" or not _HAS_IMPORTS.search(source, start, end):
             continue
-        if not _HAS_IMPORTS.search(source, tokens.start_byte, tokens.end_byte):
+        opened.append((start, end))
+        yield call.start_byte, start + 1
+        yield end - 1, end
+        if not _BRANCHES.match(source, start, end):
             continue
-        spans.append((tokens.start_byte, tokens.end_byte))
-        cut += [(call.start_byte, tokens.start_byte + 1), (tokens.end_byte - 1, tokens.end_byte)]
-        last = tokens.start_byte + 1
         for branch in tokens.named_children:
-            if branch.type == "token_tree" and _CONDITION.search(source, last, branch.start_byte):
-                cut += [(last, branch.start_byte + 1), (branch.end_byte - 1, branch.end_byte)]
-                last = branch.end_byte
-    return (_blanked(source, cut) if cut else source), spans
+            if source[branch.start_byte : branch.start_byte + 1] == b"{":
+                yield start + 1, branch.start_byte + 1
+                start = branch.end_byte - 1
 
 
-def _blanked(source: bytes, spans: list[tuple[int, int]]) -> bytes:
+def _without(source: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
     """The source with spaces in place of ``spans``, lines kept."""
     result = bytearray(source)
     for start, end in spans:
         result[start:end] = re.sub(rb"[^\n]", b" ", source[start:end])
     return bytes(result)
+
+
+def _spaces(match: re.Match[bytes]) -> bytes:
+    return b" " * len(match[0])
 
 
 class _Scopes:
@@ -125,40 +169,30 @@ class _Scopes:
         self._around.append((node.end_byte, name))
 
 
-def _facts(source: bytes, root: Node, opened: list[tuple[int, int]]) -> Iterator[Import]:
+def _facts(
+    source: bytes, root: Node, items: list[tuple[Node, list[Node]]], opened: list[tuple[int, int]]
+) -> Iterator[Import]:
     found = captures_by_name(GRAMMAR, _QUERY, root)
-    blank = found.pop("blank", [])
-    comments = _blanked(source, [(node.start_byte, node.end_byte) for node in blank])
-    imports = [(node.start_byte, node.end_byte) for kind in ("use", "extern") for node in found.get(kind, ())]
-    code = _blanked(comments, imports)
+    attributes = {node.id: given for node, given in items if given}
+    code = _NO_CODE.sub(_spaces, source)
     inside_macro = _Inside([(node.start_byte, node.end_byte) for node in found.pop("pattern", ())])
     inside_opened = _Inside(opened)
-    found.pop("_called", None)
+    imports = (node for kind in ("use", "extern") for node in found.get(kind, ()))
+    inside_import = _Inside([(node.start_byte, node.end_byte) for node in imports])
     events: list[tuple[int, int, str, Any]] = [
         (node.start_byte, 0, kind, node) for kind, nodes in found.items() for node in nodes
     ]
-    events += [(match.start(), 1, "path", match) for match in _PATH.finditer(code)]
-    events += [(match.start(), 1, "call", match) for match in _CALL.finditer(code)]
+    events += [(node.start_byte, 0, "item", node) for node, _ in items if node.type in _ITEMS]
+    events += [(match.start(), 1, "used", match) for match in _USED.finditer(code)]
     events.sort(key=lambda event: event[:2])
     scopes = _Scopes()
-    given: list[str] = []  # the attributes right before this place
-    end = 0
     for start, _, kind, thing in events:
         scope = scopes.at(start)
-        if kind == "path":
-            if path := _path(code, thing, inside_macro.at(start)):
-                yield Import(path, kind="path", form=scope)
+        if kind == "used":
+            if not inside_import.at(start):
+                yield from _used(source, code, thing, scope, inside_macro.at(start))
             continue
-        if kind == "call":
-            if not inside_macro.at(start):
-                yield Import("", _plain(thing[1]), kind="call", form=scope)
-            continue
-        if start < end or comments[end:start].strip():
-            given = []
-        if kind == "attribute":
-            given = [*given, text(thing)]
-            end = thing.end_byte
-            continue
+        given = [text(attribute) for attribute in attributes.get(thing.id, ())]
         if kind == "mod":
             yield from _module(thing, given, scope, inside_opened.at(start))
             if thing.child_by_field_name("body"):
@@ -169,22 +203,39 @@ def _facts(source: bytes, root: Node, opened: list[tuple[int, int]]) -> Iterator
             for path, name in leaves(thing):
                 yield Import(path, name, level=int(is_seen), kind="use", form=scope)
         else:
-            yield from _definition(kind, thing, given, scope)
+            yield from _definition(thing, given, scope)
 
 
-def _definition(kind: str, node: Node, given: list[str], scope: str) -> Iterator[Import]:
+def _used(
+    source: bytes, code: bytes, match: re.Match[bytes], scope: str, is_in_pattern: bool
+) -> Iterator[Import]:
+    """A path or a macro's call. What the text of a macro names, but for its own crate, is its caller's to say."""
+    start = match.start()
+    first = code[start : match.end(1)]
+    if match[2]:
+        before = code[max(0, start - _MAX_BEFORE) : start].rstrip()
+        is_global = before.endswith(b"::")
+        if first == b"Self" or before.endswith(b">::") or (is_in_pattern and first not in (b"$crate", b"crate")):
+            return
+        names = [b"crate" if first == b"$crate" else first, *match[2].split(b"::")[1:]]
+        yield Import("::" * is_global + "::".join(map(_plain, names)), kind="path", form=scope)
+    elif first in _INCLUDES:
+        if asked := _INCLUDE.match(source[start : start + _MAX_INCLUDE].decode("utf-8", "replace")):
+            yield Import(asked[2] or "", asked[1], kind="include", form=scope)
+    elif not is_in_pattern and code[start - 1 : start] != b":":
+        yield Import("", _plain(first), kind="call", form=scope)
+
+
+def _definition(node: Node, given: list[str], scope: str) -> Iterator[Import]:
     named = node.child_by_field_name("name")
     name = _plain(named.text or b"") if named else ""
-    if kind == "extern":
+    if node.type == "extern_crate_declaration":
         alias = node.child_by_field_name("alias")
         level = int(any("macro_use" in attribute for attribute in given))
         yield Import(name, _plain(alias.text or b"") if alias else name, level, "extern", scope)
-    elif kind == "include":
-        if match := _INCLUDE.match(text(node)[:_MAX_INCLUDE]):
-            yield Import(match[2] or "", match[1], kind="include", form=scope)
-    elif kind == "open":
+    elif node.type == "macro_invocation":
         yield Import("", kind="open", form=scope)
-    elif kind == "macro":
+    elif node.type == "macro_definition":
         yield Import("", name, int(any("macro_export" in attribute for attribute in given)), "macro", scope)
     else:
         derived = [match[1] for attribute in given if (match := _DERIVE.match(attribute))]
@@ -210,17 +261,6 @@ def _module(node: Node, given: list[str], scope: str, is_unsure: bool) -> Iterat
         return
     for path in certain[:1] or [*possible, ""]:
         yield Import(path, name, level, kind, scope)
-
-
-def _path(code: bytes, match: re.Match[bytes], is_pattern: bool) -> str:
-    """A path in code, ``""`` where what it begins with is unknown: a type's own name, or a macro's caller's."""
-    first = match[2]
-    if first == b"Self" or (is_pattern and first not in (b"$crate", b"crate")):
-        return ""
-    if match[1] and code[match.start() - 1 : match.start()] == b">":
-        return ""
-    names = [b"crate" if first == b"$crate" else first, *match[3].split(b"::")[1:]]
-    return ("::" if match[1] else "") + "::".join(_plain(name) for name in names)
 
 
 def _plain(name: bytes) -> str:
