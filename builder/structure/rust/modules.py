@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from builder.structure.languages import Facts, Found, Import
 from builder.structure.paths import join, normalised
 from builder.structure.rust.crates import Crate
-from builder.structure.rust.scan import MACRO_USE, MAYBE
+from builder.structure.rust.scan import MACRO_USE, MAYBE, PUBLIC
 
 # A file that is declared again and again stops to be read anew: rustc would take exponential time.
 _MAX_IN_CRATE = 8
@@ -22,13 +22,15 @@ _MAX_NESTED = 128  # rustc's own limit
 
 @dataclass(eq=False)
 class Module:
-    """A module of a crate. ``uses`` are paths by the names that they get here, with whether others see them."""
+    """A module of a crate. What is `pub` in any way counts as seen by others. ``uses`` are paths by the names that they get here, with whether others see them."""
 
     crate: Crate
     parent: Module | None
     file: str  # where it begins
+    is_public: bool = True
     children: dict[str, list[Module]] = field(default_factory=lambda: defaultdict(list))
-    items: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # with the files that define them
+    # With the files that define them, and whether others see them there.
+    items: dict[str, dict[str, bool]] = field(default_factory=lambda: defaultdict(dict))
     uses: dict[str, list[tuple[str, bool]]] = field(default_factory=lambda: defaultdict(list))
     globs: list[tuple[str, bool]] = field(default_factory=list)
     externs: dict[str, str] = field(default_factory=dict)
@@ -116,7 +118,7 @@ class Tree:
             elif what.kind == "macro":
                 self._shadowed.append((what.name, self._macros.get(what.name)))
                 self._macros[what.name] = path
-                (self.root if what.level else here.module).items[what.name].add(path)
+                (self.root if what.level else here.module).items[what.name][path] = bool(what.level)
             else:
                 self._note(here, what)
         if not keeps_macros:
@@ -128,7 +130,7 @@ class Tree:
             self._macros[name] = before
 
     def _inline(self, here: Place, what: Import) -> Place:
-        child = Module(here.module.crate, here.module, here.path)
+        child = Module(here.module.crate, here.module, here.path, bool(what.level & PUBLIC))
         here.module.children[what.name].append(child)
         folder = normalised(here.folder, what.module) if what.module else None
         folder = join(here.folder, here.below, what.name) if folder is None else folder
@@ -150,7 +152,7 @@ class Tree:
             return None
         self._found.edge(here.path, path, "include")
         self.declared.add((here.path, path))
-        child = Module(here.module.crate, here.module, path)
+        child = Module(here.module.crate, here.module, path, bool(what.level & PUBLIC))
         here.module.children[what.name].append(child)
         folder, _, name = path.rpartition("/")
         below = "" if what.module or name == "mod.rs" else what.name
@@ -173,7 +175,8 @@ class Tree:
     def _note(self, here: Place, what: Import) -> None:
         module = here.module
         if what.kind == "item":
-            module.items[what.name].add(here.path)
+            known = module.items[what.name]
+            known[here.path] = known.get(here.path, False) or bool(what.level)
         elif what.kind == "open":
             module.is_open = True
         elif what.kind == "extern":

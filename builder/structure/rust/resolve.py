@@ -167,8 +167,10 @@ class _Resolver:
             self._is_cut = True
             return frozenset()
         self._pending.add(key)
-        targets: set[Target] = {Item(file) for file in module.items.get(name, ())}
-        targets.update(module.children.get(name, ()))
+        targets: set[Target] = {
+            Item(file) for file, is_public in module.items.get(name, {}).items() if sees_all or is_public
+        }
+        targets.update(child for child in module.children.get(name, ()) if sees_all or child.is_public)
         if name in module.externs:
             targets |= self._extern(module, module.externs[name])
         for path, is_public in module.uses.get(name, ()):

@@ -11,8 +11,9 @@ joined by ``::``. The kinds, and what else they say:
 - ``path`` and ``call``: a path in code, and the ``name`` of a macro that is called without a path.
 - ``open``: a macro is called among the items, so there may be more of them than are written.
 
-``level`` is 1 for a ``use`` that others see, for a ``mod`` that may not be there (it stands in a macro, or its
-path depends on a condition), for an ``inline`` or ``mod`` whose macros stay in scope 2 more.
+``level`` is 1 for a ``use`` or an ``item`` that others see. Of a ``mod`` or ``inline`` it is the sum of 1 where
+its file may be missing (it stands in a macro, or its path depends on a condition), 2 where its macros stay in
+scope after it, and 4 where others see it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 GRAMMAR = "tree_sitter_rust"
-MAYBE, MACRO_USE = 1, 2  # flags in the level of a module
+MAYBE, MACRO_USE, PUBLIC = 1, 2, 4  # flags in the level of a module
 _QUERY = """
 (mod_item) @mod
 (use_declaration) @use
@@ -60,20 +61,6 @@ _USED = re.compile(
     rb"(?:((?:\s*+::\s*+(?:r#)?+" + _NAME + rb")+)|\s*+!\s*+[(\[{])",
     re.DOTALL,
 )
-_INCLUDE = 1_000  # characters of a call that includes
-_MAX_BEFORE = 20  # bytes that are looked back at
-_INCLUDES = (b"include", b"include_str", b"include_bytes")
-_MAX_NESTED = 128  # inline modules: rustc's own limit
-_HAS_IMPORTS = re.compile(rb"\b(?:mod|use)\s+[\w:{]")
-_BRANCHES = re.compile(rb"\{\s*if\b")
-# Comments, strings and characters; what has no end goes to the end of the text.
-_NO_CODE = re.compile(
-    rb"//[^\n]*+|/\*[\s\S]*?(?:\*/|\Z)|\bb?r(#*+)\"[\s\S]*?(?:\"\1|\Z)|\"(?:[^\"\\]|\\[\s\S])*+(?:\"|\Z)"
-    rb"|'(?:[^'\\\n\x80-\xff]|[\x80-\xff]{1,4}|\\[^\n][^'\n]{0,10})'"
-)
-_NAME = rb"(?:r#)?[A-Za-z_\x80-\xff][\w\x80-\xff]*+"
-_PATH = re.compile(rb"(?<![\w$:'#\x80-\xff])(::\s*+)?(\$crate|" + _NAME + rb")((?:\s*+::\s*+" + _NAME + rb")+)")
-_CALL = re.compile(rb"(?<![\w$:'#.\x80-\xff])(" + _NAME + rb")\s*!\s*[(\[{]")
 _INCLUDE = re.compile(r'(include|include_str|include_bytes)\s*!\s*[(\[{]\s*(?:"([^"\\\n]*)"\s*,?\s*[)\]}])?')
 _PATH_ATTRIBUTE = re.compile(r'^#\s*\[\s*path\s*=\s*"([^"]*)"')
 _CONDITIONAL_PATH = re.compile(r'\bpath\s*=\s*"([^"]*)"')
@@ -198,10 +185,9 @@ def _facts(
             if thing.child_by_field_name("body"):
                 scopes.enter(_plain(thing.child_by_field_name("name").text), thing)
         elif kind == "use":
-            first = thing.named_child(0)
-            is_seen = first is not None and first.type == "visibility_modifier"
+            is_seen = int(_is_public(thing))
             for path, name in leaves(thing):
-                yield Import(path, name, level=int(is_seen), kind="use", form=scope)
+                yield Import(path, name, level=is_seen, kind="use", form=scope)
         else:
             yield from _definition(thing, given, scope)
 
@@ -239,8 +225,14 @@ def _definition(node: Node, given: list[str], scope: str) -> Iterator[Import]:
         yield Import("", name, int(any("macro_export" in attribute for attribute in given)), "macro", scope)
     else:
         derived = [match[1] for attribute in given if (match := _DERIVE.match(attribute))]
+        is_public = int(_is_public(node))
         for defined in (name, *derived):
-            yield Import("", defined, kind="item", form=scope)
+            yield Import("", defined, level=is_public, kind="item", form=scope)
+
+
+def _is_public(node: Node) -> bool:
+    first = node.named_child(0)
+    return first is not None and first.type == "visibility_modifier"
 
 
 def _module(node: Node, given: list[str], scope: str, is_unsure: bool) -> Iterator[Import]:
@@ -255,7 +247,7 @@ def _module(node: Node, given: list[str], scope: str, is_unsure: bool) -> Iterat
         if "cfg_attr" in attribute[:30]
         for path in _CONDITIONAL_PATH.findall(attribute)
     ]
-    level = uses_macros | (MAYBE if is_unsure or possible else 0)
+    level = uses_macros | MAYBE * (is_unsure or bool(possible)) | PUBLIC * _is_public(node)
     if kind == "inline":
         yield Import((certain or possible or [""])[0], name, level, kind, scope)
         return
