@@ -35,6 +35,11 @@ def crates(repository: Repository) -> list[Crate]:
         folder, _, name = file.path.rpartition("/")
         if name == "Cargo.toml" and (manifest := _read(file.content)):
             manifests[folder] = manifest
+    for skipped in repository.skipped:
+        # A published package's manifest is generated and so left out: its targets are where Cargo expects them.
+        folder, _, name = skipped.path.rpartition("/")
+        if name == "Cargo.toml":
+            manifests[folder] = {"package": {"edition": "2021"}}
     paths = {file.path for file in repository.files if file.path.endswith(".rs")}
     beside: dict[str, list[str]] = defaultdict(list)
     for path in sorted(paths):
