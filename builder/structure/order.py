@@ -10,8 +10,8 @@ from typing import Any
 from builder.structure.detection import is_code
 from builder.structure.types import Dependency
 
-# The kinds of edges that break a cycle, the first ones first. An `include` does where it only says that a file
-# belongs to another, and that one is needed by it: a Rust module that uses what is defined around it.
+# The kinds of edges that break a cycle, the first ones first. An `include` does where it says only that a
+# file belongs to another, which it needs: a Rust module that uses what is defined around it.
 _GIVE_WAY = ("type-only", "lazy", "include")
 _README = re.compile(r"README(?:\.\w+)?", re.IGNORECASE)
 _METADATA = {

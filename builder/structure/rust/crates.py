@@ -36,7 +36,7 @@ def crates(repository: Repository) -> list[Crate]:
         if name == "Cargo.toml" and (manifest := _read(file.content)):
             manifests[folder] = manifest
     for skipped in repository.skipped:
-        # A published package's manifest is generated and so left out: its targets are where Cargo expects them.
+        # A published package's manifest is generated, so left out: its targets are where Cargo looks.
         folder, _, name = skipped.path.rpartition("/")
         if name == "Cargo.toml":
             manifests[folder] = {"package": {"edition": "2021"}}
@@ -129,7 +129,9 @@ class _Package:
         around = [normalised(self.folder, given)] if given else [self.folder, *parents(self.folder)]
         for folder in around:
             if folder is not None and "workspace" in manifests.get(folder, {}):
-                return folder, _table(manifests[folder], "workspace") | {"patch": manifests[folder].get("patch")}
+                return folder, _table(manifests[folder], "workspace") | {
+                    "patch": manifests[folder].get("patch")
+                }
         return self.folder, {"patch": self._manifest.get("patch")}
 
     def _dependencies(

@@ -22,7 +22,10 @@ _MAX_NESTED = 128  # rustc's own limit
 
 @dataclass(eq=False)
 class Module:
-    """A module of a crate. What is `pub` in any way counts as seen by others. ``uses`` are paths by the names that they get here, with whether others see them."""
+    """A module of a crate. What is `pub` in any way counts as seen by others.
+
+    ``uses`` are paths by the names that they get here, with whether others see them.
+    """
 
     crate: Crate
     parent: Module | None
@@ -70,7 +73,12 @@ class Tree:
     """The modules of one crate and what their files ask for; ``found`` gets the edges that declare them."""
 
     def __init__(
-        self, crate: Crate, facts: Mapping[str, Facts], paths: Collection[str], found: Found, counts: Counter[str]
+        self,
+        crate: Crate,
+        facts: Mapping[str, Facts],
+        paths: Collection[str],
+        found: Found,
+        counts: Counter[str],
     ) -> None:
         self.root = Module(crate, None, crate.root)
         self.wanted: list[Wanted] = []

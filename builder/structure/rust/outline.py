@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _KINDS = {
     "function_item": "function", "function_signature_item": "function", "struct_item": "struct",
-    "enum_item": "enum", "union_item": "union", "trait_item": "trait", "impl_item": "impl", "type_item": "type",
+    "enum_item": "enum", "union_item": "union", "trait_item": "trait", "impl_item": "impl",
+    "type_item": "type",
     "associated_type": "type", "const_item": "constant", "static_item": "static", "macro_definition": "macro",
     "mod_item": "module",
 }  # fmt: skip
@@ -44,7 +45,7 @@ def outline(source: bytes, root: Node) -> tuple[Definition, ...]:
 
 
 def header_lines(root: Node) -> frozenset[int]:
-    """The lines of the comments at the top, and of what a module imports or declares to lie in another file."""
+    """The lines of the comments at the top, and of what a module imports or declares elsewhere."""
     found: set[int] = set()
     at_top = True
     stack = [(root, True)]
@@ -86,7 +87,13 @@ def _items(block: Node) -> Iterator[tuple[Node, Node | None, list[Node]]]:
 
 
 def _entry(
-    source: bytes, node: Node, body: Node | None, comment: Node | None, given: list[Node], depth: int, in_type: bool
+    source: bytes,
+    node: Node,
+    body: Node | None,
+    comment: Node | None,
+    given: list[Node],
+    depth: int,
+    in_type: bool,
 ) -> Definition:
     kind = _KINDS[node.type]
     if kind == "function" and in_type:
@@ -95,7 +102,10 @@ def _entry(
     start, last = node.start_point.row + 1, lines(node)[-1]
     head = range(start, last + 1)
     if kind == "macro":
-        signature, head = f"macro_rules! {text(node.child_by_field_name('name'))}", range(start, start + (last > start))
+        signature, head = (
+            f"macro_rules! {text(node.child_by_field_name('name'))}",
+            range(start, start + (last > start)),
+        )
     elif body is not None and body.type != "ordered_field_declaration_list":
         signature = one_line(source, node.start_byte, body.start_byte)
         opening = body.start_point.row

@@ -1,8 +1,9 @@
 """Rust's paths resolved to the files that define what they name.
 
-``mod x;`` is what makes a file part of a crate: an edge of kind ``include`` from the file that declares a module
-to the module's. What a `use`, a path in the code or a macro's call names is followed through modules, other
-`use` declarations and globs, by the rules of the crate's edition, to the file of its definition: an ``import``.
+``mod x;`` is what makes a file part of a crate: an edge of kind ``include`` from the file that declares a
+module to the module's. What a `use`, a path in the code or a macro's call names is followed through
+modules, other `use` declarations and globs, by the rules of the crate's edition, to the file of its
+definition: an ``import``.
 
 A path that begins with a name that nothing in scope has is of a crate from outside. What a module gets from a
 macro or from outside, so that nobody can tell what it has, counts as that module's own.
@@ -91,7 +92,9 @@ class _Resolver:
         what, module = wanted.what, wanted.module
         self._budget, self._is_cut = _MAX_LOOKUPS, False
         if what.kind == "call":
-            targets = self._lookup(module, what.name, True, 0) or self._exported(module, what.name, macro_crates)
+            targets = self._lookup(module, what.name, True, 0) or self._exported(
+                module, what.name, macro_crates
+            )
         elif what.kind == "extern":
             targets = self._extern(module, what.module)
         else:
@@ -196,7 +199,11 @@ class _Resolver:
                 place = stack.pop()
                 targets = [self._follow(place, path, True, 0) for path, _ in place.globs]
                 reached = {target for found in targets for target in found}
-                if place.is_open or not all(targets) or any(isinstance(target, Outside) for target in reached):
+                if (
+                    place.is_open
+                    or not all(targets)
+                    or any(isinstance(target, Outside) for target in reached)
+                ):
                     self._open[module] = True
                     break
                 stack += [target for target in reached if isinstance(target, Module) and target not in seen]

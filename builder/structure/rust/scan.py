@@ -11,9 +11,9 @@ joined by ``::``. The kinds, and what else they say:
 - ``path`` and ``call``: a path in code, and the ``name`` of a macro that is called without a path.
 - ``open``: a macro is called among the items, so there may be more of them than are written.
 
-``level`` is 1 for a ``use`` or an ``item`` that others see. Of a ``mod`` or ``inline`` it is the sum of 1 where
-its file may be missing (it stands in a macro, or its path depends on a condition), 2 where its macros stay in
-scope after it, and 4 where others see it.
+``level`` is 1 for a ``use`` or an ``item`` that others see. Of a ``mod`` or ``inline`` it is the sum of 1
+where its file may be missing (it stands in a macro, or its path depends on a condition), 2 where its macros
+stay in scope after it, and 4 where others see it.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _items(root: Node) -> list[tuple[Node, list[Node]]]:
 def _wrappers(
     source: bytes, items: Iterable[tuple[Node, object]], opened: list[tuple[int, int]]
 ) -> Iterator[tuple[int, int]]:
-    """What stands around items that import, as in `cfg_if! { … }`; to ``opened`` go the stretches of the items."""
+    """What stands around items that import, as in `cfg_if! { … }`; ``opened`` gets where those are."""
     for call, _ in items:
         if call.type != "macro_invocation":
             continue
@@ -149,11 +149,8 @@ class _Scopes:
 
     def enter(self, name: str, node: Node) -> None:
         scope = self.at(node.start_byte)
-        if len(self._around) < _MAX_NESTED:
-            name = f"{scope}::{name}" if scope else name
-        else:
-            name = scope
-        self._around.append((node.end_byte, name))
+        inner = f"{scope}::{name}" if scope else name
+        self._around.append((node.end_byte, inner if len(self._around) < _MAX_NESTED else scope))
 
 
 def _facts(
@@ -195,13 +192,17 @@ def _facts(
 def _used(
     source: bytes, code: bytes, match: re.Match[bytes], scope: str, is_in_pattern: bool
 ) -> Iterator[Import]:
-    """A path or a macro's call. What the text of a macro names, but for its own crate, is its caller's to say."""
+    """A path or a macro's call. What a macro's text names outside its crate is its caller's to say."""
     start = match.start()
     first = code[start : match.end(1)]
     if match[2]:
         before = code[max(0, start - _MAX_BEFORE) : start].rstrip()
         is_global = before.endswith(b"::")
-        if first == b"Self" or before.endswith(b">::") or (is_in_pattern and first not in (b"$crate", b"crate")):
+        if (
+            first == b"Self"
+            or before.endswith(b">::")
+            or (is_in_pattern and first not in (b"$crate", b"crate"))
+        ):
             return
         names = [b"crate" if first == b"$crate" else first, *match[2].split(b"::")[1:]]
         yield Import("::" * is_global + "::".join(map(_plain, names)), kind="path", form=scope)
