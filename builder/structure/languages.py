@@ -24,6 +24,7 @@ READERS = {
     "PHP": "builder.structure.php",
     "Python": "builder.structure.python",
     "Ruby": "builder.structure.ruby",
+    "Rust": "builder.structure.rust",
     "TSX": "builder.structure.javascript.tsx",
     "TypeScript": "builder.structure.javascript.typescript",
 }

@@ -10,7 +10,9 @@ from typing import Any
 from builder.structure.detection import is_code
 from builder.structure.types import Dependency
 
-_GIVE_WAY = ("type-only", "lazy")  # the kinds of edges that break a cycle, the first ones first
+# The kinds of edges that break a cycle, the first ones first. An `include` does where it says only that a
+# file belongs to another, which it needs: a Rust module that uses what is defined around it.
+_GIVE_WAY = ("type-only", "lazy", "include")
 _README = re.compile(r"README(?:\.\w+)?", re.IGNORECASE)
 _METADATA = {
     "pyproject.toml", "setup.cfg", "setup.py", "package.json", "Cargo.toml", "go.mod", "go.work", "pom.xml",
@@ -27,8 +29,8 @@ def order(languages: Mapping[str, str], dependencies: Iterable[Dependency]) -> t
     """Every path of ``languages`` once, so that each edge outside a cycle has its target first.
 
     Within what the edges leave open: README, packaging metadata, other documents and settings, sources,
-    tests; ties by path. In a cycle type-only edges give way first, then lazy ones, then as few others as a
-    greedy choice finds.
+    tests; ties by path. In a cycle type-only edges give way first, then lazy ones, then includes if there are
+    others, then as few as a greedy choice finds.
     """
     import networkx
 
@@ -72,7 +74,8 @@ def _sorted(graph: Any, rank: Mapping[str, Any], give_way: tuple[str, ...]) -> l
             written += members
             continue
         cycle = graph.subgraph(members)
-        if not give_way:
+        kinds = {kind for _, _, kind in cycle.edges(data="kind")}
+        if not give_way or kinds == {"include"}:
             written += _greedy(cycle, rank)
             continue
         rest = networkx.DiGraph()

@@ -1,0 +1,7 @@
+pub mod add;
+pub mod list;
+
+pub enum Command {
+    Add,
+    List,
+}

@@ -1,0 +1,5 @@
+macro_rules! note {
+    ($text:expr) => {
+        $crate::util::text::print($text)
+    };
+}

@@ -1,0 +1,6 @@
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub struct Author {
+    pub name: String,
+}

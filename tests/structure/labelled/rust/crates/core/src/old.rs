@@ -1,0 +1,3 @@
+use crate::model::Book;
+
+pub fn unused(_: Book) {}

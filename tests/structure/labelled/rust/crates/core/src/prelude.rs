@@ -1,0 +1,2 @@
+pub use crate::model::{Author, Book};
+pub use crate::Store;

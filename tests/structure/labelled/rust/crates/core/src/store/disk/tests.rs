@@ -1,0 +1,7 @@
+use super::*;
+use tempfile::tempdir;
+
+#[test]
+fn puts() {
+    let _ = (tempdir(), Disk);
+}

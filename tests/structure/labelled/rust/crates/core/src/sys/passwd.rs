@@ -1,0 +1,3 @@
+pub fn entry() -> String {
+    std::env::var("HOME").unwrap_or_default()
+}

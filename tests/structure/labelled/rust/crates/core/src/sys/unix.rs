@@ -1,0 +1,5 @@
+mod passwd;
+
+pub fn home_folder() -> String {
+    passwd::entry()
+}

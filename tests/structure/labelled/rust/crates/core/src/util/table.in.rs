@@ -1,0 +1,1 @@
+const WIDTHS: [u64; 1] = [8];

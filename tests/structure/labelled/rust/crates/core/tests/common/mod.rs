@@ -1,0 +1,5 @@
+use shelf_core::Memory;
+
+pub fn filled() -> Memory {
+    Memory::default()
+}

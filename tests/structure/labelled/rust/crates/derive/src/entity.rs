@@ -1,0 +1,5 @@
+use proc_macro::TokenStream;
+
+pub fn expand(_: TokenStream) -> TokenStream {
+    TokenStream::new()
+}
