@@ -77,7 +77,7 @@ def load(
             num_bytes=len(data),
             original_sha256=hashlib.sha256(data).hexdigest(),
             redactions=redactions,
-            boilerplate=filters.is_license_text(entry.path),
+            boilerplate=filters.is_boilerplate(entry.path),
         )
     if not files:
         raise UserError(_nothing(source, skipped))
