@@ -12,7 +12,7 @@ from builder.config import BuildConfig, from_dict
 from builder.errors import UserError
 from builder.pipeline import Models, reconstruct
 from builder.repository import load
-from builder.rows import CONFIGS
+from builder.rows import DEFAULT_CONFIGS
 from builder.trajectory import replay
 
 PACKAGES = ["iniconfig", "pluggy", "tenacity"]
@@ -73,7 +73,7 @@ def test_no_more_is_asked_than_the_wanted_config_needs(scripted) -> None:
 
 def test_every_config_has_rows(scripted) -> None:
     result = rebuild(source("iniconfig"), scripted())
-    assert all(result.of(config) for config in CONFIGS)
+    assert all(result.of(config) for config in DEFAULT_CONFIGS)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from builder.rows.inspect import inspect_row, print_summary
 from builder.rows.publish import publish
 from builder.rows.splits import SPLITS, split_of
 from builder.rows.statistics import statistics
-from builder.rows.write import CONFIGS, built_files, features_of, read_rows, write_dataset
+from builder.rows.write import CONFIGS, DEFAULT_CONFIGS, built_files, features_of, read_rows, write_dataset
 
 __all__ = [
     "CONFIGS",
+    "DEFAULT_CONFIGS",
     "FEATURES",
     "LOG_FEATURES",
     "SPLITS",

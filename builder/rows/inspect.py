@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from builder.errors import UserError
-from builder.rows.statistics import statistics
-from builder.rows.write import CONFIGS, read_rows
+from builder.rows.statistics import debugging, statistics
+from builder.rows.write import CONFIGS, built_files, read_rows
 
 _STYLES = {
     "requirement": "cyan",
@@ -91,6 +91,13 @@ def print_summary(dataset: Path, trained: Path | None = None, console: Console |
         ("the searched thought", "nll"),
     ):
         table.add_row(f"NLL of the code after {name}", _figure(figures[column]))
+    for config in CONFIGS:
+        if config.endswith("-debug") and built_files(dataset, config):
+            found = debugging(read_rows(dataset, config))
+            kinds = ", ".join(f"{count} {kind}" for kind, count in found["defects"].items())
+            table.add_row(f"{config}: drafts with defects", _figure(found["num_drafts"]))
+            table.add_row("defects thought about", kinds or "–")
+            table.add_row("share that the real file resolves", _figure(found["resolved"]))
     if trained is not None:
         metrics = _metrics(trained)
         for name, column in (("first", "loss_first_pass"), ("last", "loss_last_pass")):

@@ -11,9 +11,11 @@ from typing import Any
 from builder.errors import UserError
 from builder.rows.features import FEATURES, LOG_FEATURES
 from builder.rows.splits import SPLITS
-from builder.rows.statistics import statistics
+from builder.rows.statistics import debugging, statistics
 
-CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "search-log")  # the first is the default
+# Of those that are built unless others are asked for, the first is the default.
+DEFAULT_CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "search-log")
+CONFIGS = (*DEFAULT_CONFIGS, "repo2agent-debug", "repo2agent-search-debug")
 
 Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split -> rows
 
@@ -90,7 +92,7 @@ def dataset_card(tables: Tables) -> str:
     from huggingface_hub import DatasetCard, DatasetCardData
 
     configs = [config for config in CONFIGS if any(tables.get(config, {}).values())]
-    main = tables[configs[0]] if configs else {}
+    main = next((tables[config] for config in configs if config != "search-log"), {})
     rows = [row for split in main.values() for row in split]
     figures = statistics(rows)
     licenses = sorted(figures["licenses"])
@@ -117,6 +119,11 @@ def dataset_card(tables: Tables) -> str:
         DatasetCard.from_template(
             data,
             template_path=os.fspath(template_path()),
+            debugging={
+                config: debugging(row for part in tables[config].values() for row in part)
+                for config in configs
+                if config.endswith("-debug")
+            },
             configs=[
                 {"name": config, "splits": {split: len(part) for split, part in tables[config].items()}}
                 for config in configs

@@ -3,7 +3,7 @@
 from builder.trajectory.document import Document, Range, Segment, Span, render, render_raw
 from builder.trajectory.encoding import Encoded, encode, encode_texts, prefix_ids
 from builder.trajectory.replay import ReplayError, replay, step_texts
-from builder.trajectory.steps import DEFAULT_LOSS_ROLES, MAIN, Step, Trajectory, clean
+from builder.trajectory.steps import DEFAULT_LOSS_ROLES, MAIN, Step, Trajectory, clean, printable
 from builder.trajectory.window import TokenRange, context_ranges, take, token_range
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "encode",
     "encode_texts",
     "prefix_ids",
+    "printable",
     "render",
     "render_raw",
     "replay",

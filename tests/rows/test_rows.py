@@ -12,7 +12,7 @@ from rich.console import Console
 from builder.agents import AgentOptions, Team
 from builder.errors import UserError
 from builder.rows import (
-    CONFIGS,
+    DEFAULT_CONFIGS,
     FEATURES,
     Provenance,
     inspect_row,
@@ -71,7 +71,7 @@ def test_a_row_has_exactly_the_columns_of_the_schema_and_survives_parquet(
     assert replay(row) == replay(built["row"])
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", DEFAULT_CONFIGS)
 def test_every_config_loads(folder, tmp_path, config):
     splits = load_dataset(str(folder), config, cache_dir=str(tmp_path / "cache"))
     assert list(splits) == ["train"]  # empty splits are left out
@@ -87,7 +87,7 @@ def test_a_later_build_leaves_no_rows_of_an_earlier_one(folder, built, tmp_path)
 def test_the_card_is_a_valid_card_and_names_licence_and_models(folder):
     card = DatasetCard.load(folder / "README.md")
     assert card.data.license == ["mit"]
-    assert [entry["config_name"] for entry in card.data.configs] == list(CONFIGS)
+    assert [entry["config_name"] for entry in card.data.configs] == list(DEFAULT_CONFIGS)
     assert "g@1" in card.text
     assert "{{" not in card.text
 
