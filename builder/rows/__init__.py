@@ -5,7 +5,7 @@ from builder.rows.features import FEATURES, LOG_FEATURES
 from builder.rows.inspect import inspect_row, print_summary
 from builder.rows.publish import publish
 from builder.rows.splits import SPLITS, split_of
-from builder.rows.statistics import statistics
+from builder.rows.statistics import debugging, statistics
 from builder.rows.write import CONFIGS, DEFAULT_CONFIGS, built_files, features_of, read_rows, write_dataset
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "SPLITS",
     "Provenance",
     "built_files",
+    "debugging",
     "features_of",
     "inspect_row",
     "print_summary",

@@ -188,8 +188,8 @@ def test_the_fence_is_taken_off_and_tells_whether_the_draft_is_whole(answer, cod
 
 
 PIECES = [
-    "</draft>", '<draft path="a">', "</observation>", "</observation-1>", "</write>", "<think>", "def f(:", "\n",
-    "from .no import a\n", "    ", "`", "<|im_end|>", "\x1b", "é", "class A:\n",
+    "</draft>", '<draft path="a">', "</observation>", "</observation-1>", "</write>", "<think>", "def f(:",
+    "\n", "from .no import a\n", "    ", "`", "<|im_end|>", "\x1b", "é", "class A:\n",
 ]  # fmt: skip
 HOSTILE = st.lists(st.sampled_from(PIECES) | st.text(max_size=8), max_size=12).map("".join)
 
