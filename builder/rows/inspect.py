@@ -59,7 +59,7 @@ def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Co
             name = "main agent" if speaker == "main" else f"sub-agent for {speaker}"
             console.rule(Text(name, "bold"), align="left")
         text = row["text"][span["start"] : span["end"]]
-        if span["content"] and step["kind"] in ("observation", "write") and not full:
+        if span["content"] and step["kind"] in ("observation", "draft", "write") and not full:
             text = _shorten(text)
         console.print(Text(text, _STYLES.get(span["role"], "") if span["loss"] else _HIDDEN), end="")
         if step["kind"] == "design" and span["content"] and span["step"] in scores:
@@ -71,7 +71,8 @@ def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Co
 def print_summary(dataset: Path, trained: Path | None = None, console: Console | None = None) -> None:
     """Print the figures of a built dataset, and of a model trained on it by ``trainer/cpt.py``."""
     console = console or Console(highlight=False)
-    figures = statistics(read_rows(dataset, CONFIGS[0]))
+    built = (config for config in CONFIGS if config != "search-log" and built_files(dataset, config))
+    figures = statistics(read_rows(dataset, next(built, CONFIGS[0])))
     table = Table(box=SIMPLE, show_header=False)
     for name, column in (
         ("repositories", "num_repositories"),

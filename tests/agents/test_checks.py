@@ -172,6 +172,24 @@ def test_go(make_repository, body, expected) -> None:
         assert "import:example.com/m/stores" in keys(gone, "main.go", blueprint)
 
 
+def test_what_tests_of_a_go_package_open_up_for_other_tests_is_not_missing(make_repository) -> None:
+    test = 'package store_test\n\nimport "example.com/m/store"\n\nfunc TestX() { store.Hidden() }\n'
+    contents = {
+        **GO,
+        "store/export_test.go": "package store\n\nvar Hidden = hidden\n",
+        "store/x_test.go": test,
+    }
+    assert keys(test, "store/x_test.go", analyze(make_repository(contents))) == []
+
+
+def test_a_go_package_of_which_a_file_is_still_to_come_is_not_judged(make_repository) -> None:
+    more = {"store/more.go": 'package store\n\nimport "example.com/m/use"\n\nfunc More() { use.It() }\n'}
+    use = 'package use\n\nimport "example.com/m/store"\n\nfunc It() { store.%s() }\n'
+    blueprint = analyze(make_repository({**GO, **more, "use/use.go": use % "Open"}))
+    assert blueprint.order.index("use/use.go") < blueprint.order.index("store/more.go")
+    assert keys(use % "Unheard", "use/use.go", blueprint) == []
+
+
 def test_javascript_typescript_and_c(make_repository) -> None:
     contents = {
         "lib.js": "export function load(path) { return path }\nexport class Store { open() {} }\n",
