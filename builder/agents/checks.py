@@ -71,7 +71,7 @@ class Checker:
         Its end is torn, so that goes up to a line at the left margin, and more as long as the rest does not
         parse: what the limit broke is no defect of the draft.
         """
-        lines = draft.splitlines(keepends=True)
+        lines = [f"{line}\n" for line in draft.split("\n")]
         margins = [number for number, line in enumerate(lines) if line[:1].strip()]
         for number in reversed(margins[-_MAX_CUTS:]):
             text = "".join(lines[:number])
@@ -94,7 +94,7 @@ class Checker:
                 sentence = f"The import of {_quoted(name)} leads to no file of this project."
                 yield Defect(IMPORT, name, sentence)
         for place, name in reading.missing_names:
-            sentence = f"{_quoted(name)} is asked of {place}, which does not define it."
+            sentence = f"{_quoted(name)} is asked of {_quoted(place)}, which does not define it."
             yield Defect(NAME, f"{place}:{name}", sentence)
         if whole:
             yield from _missing(self.blueprint.outlines.get(path, ()), reading, draft)

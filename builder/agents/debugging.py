@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from builder.agents.checks import UNFINISHED, Checker, Defect, observation
-from builder.agents.prompts import prompt_hash
+from builder.agents.prompts import excerpt, prompt_hash
 from builder.agents.simulation import Team
 from builder.structure import Blueprint
 from builder.trajectory import Step, Trajectory, clean, printable, step_texts
@@ -97,7 +97,7 @@ def verify_debugging(row: Mapping[str, Any], blueprint: Blueprint) -> list[str]:
             draft = texts[number]
             defects = set()
         elif kind == "check":
-            whole = texts[number].splitlines()[-1:] != [UNFINISHED]
+            whole = not texts[number].endswith(f"\n{UNFINISHED}\n")
             found = checker.check(draft, path, whole)
             defects = {defect.key for defect in found}
             if not found or texts[number] != observation(found, whole):
@@ -115,7 +115,10 @@ async def _debug(team: Team, checker: Checker, design: Step) -> list[Step]:
     """The steps between the design thought of a file and its write; none where there is nothing to see."""
     path = design.path
     values = team.file_values(path)
-    answer = await team.generate("draft", {**values, "thought": design.text}, team.options.max_draft_tokens)
+    # All of its contract is looked for, so as much of it as may be is shown.
+    outline = excerpt(team.blueprint.outline_text(path), team.options.max_prompt_chars)
+    shown = {**values, "outline": outline, "thought": design.text}
+    answer = await team.generate("draft", shown, team.options.max_draft_tokens)
     draft, whole = unfenced(answer)
     if not whole:
         draft = checker.unfinished(draft, path)

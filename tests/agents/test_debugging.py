@@ -70,7 +70,7 @@ def test_defects_stand_between_the_thought_and_the_real_file(shapes, scripted, b
         "contract:report",
     ]
     check = next(step for step in steps if step.kind == "check")
-    assert check.text.splitlines()[1] == "`square` is asked of area.py, which does not define it."
+    assert check.text.splitlines()[1] == "`square` is asked of `area.py`, which does not define it."
     assert not result.notes
 
     row = row_of(result.trajectory, shapes, bytes_tokenizer)
