@@ -7,8 +7,17 @@ from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.llm import embedded_model
 from builder.registration import register
-from builder.trajectory import Encoded, encode, replay
+from builder.trajectory import RENDERERS, Encoded, encode, render_row, replay
 
-__all__ = ["BuildConfig", "Encoded", "UserError", "embedded_model", "encode", "replay"]
+__all__ = [
+    "RENDERERS",
+    "BuildConfig",
+    "Encoded",
+    "UserError",
+    "embedded_model",
+    "encode",
+    "render_row",
+    "replay",
+]
 
 register()

@@ -16,6 +16,7 @@ EXAMPLES = {
     "structure": "repo2agent structure path/to/repository --json",
     "build": "repo2agent build path/to/repository --output built --search.rounds 2",
     "inspect": "repo2agent inspect built --row 0",
+    "verify": "repo2agent verify built",
     "serve": "repo2agent serve --model path/to/model --port 8080",
     "publish": "repo2agent publish built user/name",
 }
@@ -78,12 +79,22 @@ def build(options: Namespace) -> None:
 
 def inspect(options: Namespace) -> None:
     """Print a trajectory for reading: who speaks, what carries loss, and the score of each thought."""
-    from builder.rows import inspect_row, print_summary
+    from builder.rows import inspect_row, print_summary, write_html
 
     if options.summary:
         print_summary(Path(options.dataset), Path(options.trained) if options.trained else None)
+    elif options.html:
+        print(write_html(Path(options.dataset), options.config_name, options.row, Path(options.html)))
     else:
         inspect_row(Path(options.dataset), options.config_name, options.row, options.full)
+
+
+def verify(options: Namespace) -> None:
+    """Check that the rows of a dataset are true: reads, writes and order fit together and fit the code."""
+    from builder.rows import verify_dataset
+
+    for config, number in verify_dataset(Path(options.dataset), tuple(options.config_name)).items():
+        print(f"{config}: {number} rows hold")
 
 
 def serve(options: Namespace) -> None:
@@ -104,6 +115,7 @@ COMMANDS = {
     "structure": structure,
     "build": build,
     "inspect": inspect,
+    "verify": verify,
     "serve": serve,
     "publish": publish,
 }
@@ -150,10 +162,20 @@ def _add_inspect(parser: ArgumentParser) -> None:
     parser.add_argument("--config_name", default="repo2agent-search", help="which config of the dataset")
     parser.add_argument("--full", action="store_true", help="print file contents whole")
     parser.add_argument(
+        "--html", type=str | None, default=None, help="write the row to this file instead, as one web page"
+    )
+    parser.add_argument(
         "--summary", action="store_true", help="print the figures of the whole dataset instead"
     )
     parser.add_argument(
         "--trained", type=str | None, default=None, help="with --summary: a model trained on it"
+    )
+
+
+def _add_verify(parser: ArgumentParser) -> None:
+    parser.add_argument("dataset", help="a built folder")
+    parser.add_argument(
+        "--config_name", type=str, nargs="+", default=[], help="which configs of the dataset; default: all"
     )
 
 
@@ -175,6 +197,7 @@ _ADD: dict[str, Any] = {
     "structure": _add_structure,
     "build": _add_build,
     "inspect": _add_inspect,
+    "verify": _add_verify,
     "serve": _add_serve,
     "publish": _add_publish,
 }

@@ -20,7 +20,16 @@ from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.llm import Model, connect, pocket_server
 from builder.repository import Repository, identify, load
-from builder.rows import CONFIGS, DEFAULT_CONFIGS, Provenance, raw_row, row_id, split_of, trajectory_row
+from builder.rows import (
+    CONFIGS,
+    DEFAULT_CONFIGS,
+    Provenance,
+    messages_row,
+    raw_row,
+    row_id,
+    split_of,
+    trajectory_row,
+)
 from builder.search import Scorer, num_search_calls, refine
 from builder.structure import analyze
 
@@ -44,6 +53,8 @@ class Reconstruction:
 
     def of(self, config: str) -> list[dict[str, Any]]:
         """The rows of ``config``, one of ``CONFIGS`` that was wanted."""
+        if config == "messages":
+            return [messages_row(self.rows["repo2agent-search"])]
         return self.log if config == "search-log" else [self.rows[config]]
 
 
@@ -70,16 +81,18 @@ async def reconstruct(
     )
     common = (blueprint, provenance, models.scorer.tokenizer, config.loss_roles)
     result.rows["raw-repos"] = raw_row(*common)
-    if set(wanted) <= {"raw-repos"}:
-        return result
-
     with _counting(progress) as calls:
         team = Team(blueprint, models.generator, config.agents, config.seed, calls.done)
+        nobody = replace(provenance, generator="", prompts="")
+        result.rows["spec-only"] = trajectory_row(team.structure(), blueprint, nobody, *common[2:])
+        if set(wanted) <= {"raw-repos", "spec-only"}:
+            return result
+
         calls.expect(team.num_calls())
         trajectory = await team.simulate()
         result.rows["repo2agent"] = trajectory_row(trajectory, *common, notes=team.notes)
         to_debug = {"repo2agent-debug": (trajectory, list(team.notes))}
-        if not set(wanted) <= {"raw-repos", *to_debug, "repo2agent"}:
+        if not set(wanted) <= {"raw-repos", "spec-only", "repo2agent", *to_debug}:
             num_thoughts = sum(step.kind == "design" for step in trajectory.steps)
             calls.expect(num_search_calls(num_thoughts, config.search))
             scorer = Scorer(models.scorer, config.search.context_tokens)

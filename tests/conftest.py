@@ -40,7 +40,8 @@ def make_repository() -> Callable[..., Repository]:
         for path, content in sorted(contents.items()):
             data = content.encode()
             digest = hashlib.sha256(data).hexdigest()
-            files.append(SourceFile(path, content, "utf-8", len(data), digest, redactions.get(path, ())))
+            ranges = redactions.get(path, ())
+            files.append(SourceFile(path, content, "utf-8", len(data), digest, ranges, license=license))
         return Repository("local/made", "1", license, tuple(files))
 
     return make

@@ -15,9 +15,10 @@ from builder.config import BuildConfig, from_dict
 from builder.errors import UserError
 from builder.pipeline import Models, build, reconstruct
 from builder.repository import load
-from builder.rows import CONFIGS, DEFAULT_CONFIGS, debugging
+from builder.rows import CONFIGS, DEFAULT_CONFIGS, debugging, problems
 from builder.structure import analyze
-from builder.trajectory import replay
+from builder.trajectory import from_row, render, replay, turns, without_words
+from builder.trajectory.steps import STRUCTURE_KINDS
 
 PACKAGES = ["iniconfig", "pluggy", "tenacity"]
 
@@ -67,12 +68,20 @@ def test_no_observation_and_no_spec_ever_carries_loss(scripted) -> None:
 
 def test_no_more_is_asked_than_the_wanted_config_needs(scripted) -> None:
     full = rebuild(source("iniconfig"), scripted())
-    for config, generated in (("raw-repos", False), ("repo2agent", True)):
+    for config, generated in (("raw-repos", False), ("spec-only", False), ("repo2agent", True)):
         model = scripted()
         models = Models(model, model)
         result = asyncio.run(reconstruct(load(source("iniconfig")), models, BuildConfig(), [config]))
         assert result.of(config) == full.of(config)
         assert (bool(model.generated), bool(model.scored)) == (generated, False)
+
+
+def test_spec_only_is_the_trajectory_without_what_a_model_says(scripted) -> None:
+    rows = rebuild(source("pluggy"), scripted()).rows
+    assert {step["kind"] for step in rows["spec-only"]["steps"]} == set(STRUCTURE_KINDS)
+    document = render(without_words(from_row(rows["repo2agent"])))
+    assert document.text == rows["spec-only"]["text"]
+    assert rows["spec-only"]["generator"] == ""
 
 
 def test_every_config_has_rows(scripted) -> None:
@@ -101,6 +110,9 @@ def test_rows_with_debugging_replay_and_are_true(package, scripted) -> None:
         row = result.rows[config]
         assert replay(row) == {file.path: file.content for file in repository.files}
         assert verify_debugging(row, blueprint) == []
+        assert list(problems(row)) == []
+        shown = [step for step in turns(from_row(row)) if step.call == "check"]
+        assert len(shown) == sum(step["kind"] == "draft" for step in row["steps"])
         assert row["scores"] == []
         kinds = [step["kind"] for step in row["steps"]]
         assert kinds.count("draft") == kinds.count("check") == kinds.count("design") > 0

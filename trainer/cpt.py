@@ -51,6 +51,10 @@ class CptArguments:
     loss_roles: list[str] | None = field(
         default=None, metadata={"help": "Roles that carry loss; unset: what the rows themselves mark."}
     )
+    renderer: str | None = field(
+        default=None,
+        metadata={"help": "Form of the documents: tagged, chat, raw or spec-only; unset: as the rows are."},
+    )
     max_rows: int | None = field(
         default=None, metadata={"help": "Train on the first so many packed rows only, for a trial."}
     )
@@ -97,7 +101,12 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
         for name, split in splits.items():
             rows = load_rows(args.dataset_name, args.dataset_config, split, args.data_files)
             documents = tokenize_rows(
-                rows, tokenizer, window, args.loss_roles, num_proc=training_args.dataset_num_proc
+                rows,
+                tokenizer,
+                window,
+                args.loss_roles,
+                num_proc=training_args.dataset_num_proc,
+                renderer=args.renderer,
             )
             packed[name] = pack(documents, window, num_proc=training_args.dataset_num_proc)
     if args.max_rows is not None:

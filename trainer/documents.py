@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import inspect
 import logging
-import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, Features, List, Value, load_dataset
 from datasets.exceptions import DatasetsError
 
-from builder import Encoded, UserError, encode
+from builder import Encoded, UserError, encode, render_row
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,11 @@ def tokenize_rows(
     max_length: int,
     loss_roles: Collection[str] | None = None,
     num_proc: int | None = None,
+    renderer: str | None = None,
 ) -> Dataset:
     """Tokenise ``dataset`` (``text``, ``spans`` and, for cutting, ``segments`` and ``preamble``).
+
+    With ``renderer``, one of builder's, in that form instead of the one that the rows have.
 
     Returns ``FEATURES``: documents or their continuations, none longer than ``max_length`` tokens, labels
     in place (the trainer shifts them). Loss lies on the spans that the row marks, or on those whose role
@@ -89,6 +92,7 @@ def tokenize_rows(
             "tokenizer": tokenizer,
             "max_length": max_length,
             "loss_roles": sorted(loss_roles) if loss_roles is not None else None,
+            "renderer": renderer,
             "code": _code(),
         },
         desc="Tokenizing",
@@ -106,8 +110,8 @@ def tokenize_rows(
 
 def _code() -> str:
     """What decides the tokens, for the cache's key: ``datasets`` looks at a function's name, not its code."""
-    modules = [sys.modules[__name__], inspect.getmodule(encode)]
-    return "".join(inspect.getsource(module) for module in modules if module is not None)
+    rendering = sorted(Path(inspect.getfile(encode)).parent.glob("*.py"))
+    return "".join(path.read_text(encoding="utf-8") for path in (Path(__file__), *rendering))
 
 
 def _tokenize_batch(
@@ -128,13 +132,21 @@ def _tokenize_batch(
 
 
 def tokenize_row(
-    row: Mapping[str, Any], tokenizer: Any, max_length: int, loss_roles: Collection[str] | None = None
+    row: Mapping[str, Any],
+    tokenizer: Any,
+    max_length: int,
+    loss_roles: Collection[str] | None = None,
+    renderer: str | None = None,
 ) -> list[Piece]:
     """``(input_ids, labels)`` of one row: one pair where it fits into ``max_length`` tokens, else several.
 
     An EOS ends the document, with loss. The very first token never has any: nothing precedes it.
     """
-    encoded = encode(row["text"], row["spans"], tokenizer)
+    markup: Collection[int] = ()
+    if renderer is not None:
+        document = render_row(row, renderer, tokenizer, loss_roles)
+        row, markup = vars(document), document.markup
+    encoded = encode(row["text"], row["spans"], tokenizer, markup=markup)
     ids = [*encoded.ids, tokenizer.eos_token_id]
     labels = [IGNORED] * len(ids)
     for span, (start, end) in zip(row["spans"], encoded.ranges, strict=True):
@@ -199,6 +211,7 @@ class _Cutter:
         # The scorer's window rule: what is repeated never takes more than half of the window.
         while len(ranges) > 1 and sum(end - begin for begin, end in ranges) > self._max_length // 2:
             ranges.pop()
+        ranges.sort()  # what matters most was given first; it is read in the order of the text
         # Without anything in front, the first token could not be predicted, and so not be trained.
         return [token for begin, end in ranges for token in self._ids[begin:end]] or [self._ids[start - 1]]
 

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -17,11 +18,10 @@ import venv
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-import networkx
 from tree_sitter import Language, Parser
 
 from builder.repository import Repository, load
-from builder.structure import Blueprint, analyze, as_json
+from builder.structure import Blueprint, analyze, as_json, out_of_order
 
 Edge = tuple[str, str]
 CACHE = Path(os.environ.get("REPO2AGENT_CACHE") or ".cache/benchmarks").absolute()
@@ -64,12 +64,53 @@ def debian(package: str, version: str, sha256: str) -> Path:
             download = ["apt-get", "download", "-qq", f"{package}={version}"]
             subprocess.run(download, cwd=name, check=True, capture_output=True)
             archive = next(Path(name).glob("*.deb"))
-            found = hashlib.sha256(archive.read_bytes()).hexdigest()
-            if found != sha256:
-                sys.exit(f"{archive.name} is not the file that was pinned: it hashes to {found}")
+            _check(archive, sha256)
             subprocess.run(["dpkg-deb", "-x", archive, Path(name, "files")], check=True)
             Path(name, "files").rename(folder)
     return folder
+
+
+def debian_source(package: str, version: str, sha256: str) -> Path:
+    """The files of a Debian source package's upstream archive, unpacked in the cache; else as ``debian``."""
+    folder = CACHE / "debian" / sha256
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+            options = _source_lists(folder.parent)
+            download = ["apt-get", *options, "source", "-qq", "--download-only", f"{package}={version}"]
+            subprocess.run(download, cwd=name, check=True, capture_output=True)
+            archive = next(Path(name).glob("*.orig.tar.*"))
+            _check(archive, sha256)
+            Path(name, "files").mkdir()
+            extract = ["tar", "-x", "--strip-components=1", "-C", Path(name, "files"), "-f", archive]
+            subprocess.run(extract, check=True)
+            Path(name, "files").rename(folder)
+    return folder
+
+
+def _check(archive: Path, sha256: str) -> None:
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != sha256:
+        sys.exit(f"FAILED: {archive.name} is not the file that was pinned: it hashes to {found}")
+
+
+def _source_lists(folder: Path) -> list[str]:
+    """Options that let apt-get see the source packages of the archives that this machine has in its lists."""
+    lists, state = folder / "sources", folder / "lists"
+    options = [
+        "-o", f"Dir::Etc::SourceList={lists}.list", "-o", f"Dir::Etc::SourceParts={lists}",
+        "-o", f"Dir::State::Lists={state}",
+    ]  # fmt: skip
+    if not state.exists():
+        (state / "partial").mkdir(parents=True)
+        lists.mkdir(exist_ok=True)
+        for file in sorted(Path("/etc/apt").glob("sources.list*")):
+            for part in [file] if file.is_file() else sorted(file.iterdir()):
+                text = re.sub(r"(?m)^Types:.*", "Types: deb-src", part.read_text())
+                (lists / part.name).write_text(re.sub(r"(?m)^deb\s", "deb-src ", text))
+        Path(f"{lists}.list").write_text("")
+        subprocess.run(["apt-get", *options, "update", "-qq"], check=True, capture_output=True)
+    return options
 
 
 def environment(name: str, requirement: str) -> Path:
@@ -108,19 +149,8 @@ def compare(name: str, ours: Collection[Edge], oracle: Collection[Edge], show: b
 
 def violations(blueprint: Blueprint) -> list[Edge]:
     """Edges outside a cycle that the order does not run from later to earlier: there must be none."""
-    graph = networkx.DiGraph([(edge.source, edge.target) for edge in blueprint.dependencies])
-    component = {
-        path: number
-        for number, members in enumerate(networkx.strongly_connected_components(graph))
-        for path in members
-    }
-    place = {path: number for number, path in enumerate(blueprint.order)}
-    assert len(place) == len(blueprint.repository.files), "the order is not a permutation of the files"
-    return sorted(
-        (source, target)
-        for source, target in graph.edges
-        if component[source] != component[target] and place[target] >= place[source]
-    )
+    assert len(set(blueprint.order)) == len(blueprint.repository.files), "the order is no permutation"
+    return out_of_order(blueprint.order, ((edge.source, edge.target) for edge in blueprint.dependencies))
 
 
 def broken_promises(name: str, repository: Repository, blueprint: Blueprint) -> list[str]:
@@ -153,8 +183,9 @@ def ratio(ours: Callable[[], object], theirs: Callable[[], object], rounds: int)
 
 
 def parse_all(grammar: str, repository: Repository, suffixes: tuple[str, ...]) -> None:
-    """Parse with tree-sitter alone what the analysis parses; ``grammar`` is the package that holds it."""
-    parser = Parser(Language(importlib.import_module(grammar).language()))
+    """Parse with tree-sitter alone what the analysis parses; ``grammar`` as ``syntax.parse`` takes it."""
+    package, _, function = grammar.partition(":")
+    parser = Parser(Language(getattr(importlib.import_module(package), function or "language")()))
     for file in repository.files:
         if file.path.endswith(suffixes):
             parser.parse(file.content.encode())

@@ -11,9 +11,17 @@ from string import Template
 from builder.llm import Message
 
 _FOLDER = files(__package__) / "prompts"
-# The delimiters of chat templates in use. A server recognises them anywhere in a message, so a
-# repository that contains them could otherwise speak as somebody else.
-_CONTROL_TOKEN = re.compile(r"<(?=\|)|(?<=\|)>|<(?=/?s>)|\[(?=/?(?:INST|SYS))")
+# The delimiters of chat templates in use. A server recognises them anywhere in a message, so a repository
+# that contains them could otherwise speak as somebody else. One space within a delimiter makes it plain text.
+_DELIMITERS = (
+    r"<(?=[|｜])|[|｜](?=>)",  # <|im_start|>, <|user|>, <|channel|>, <|turn>, <｜User｜>: most families
+    r"<(?=/?[A-Za-z]+[_:]\w*>)",  # <start_of_turn>, <tool_call>, <fim_prefix>, <extra_id_0>, <seed:bos>
+    r"<(?=/?(?:s|unk|pad|mask|bos|eos|cls|sep|sop|eop|eod|eoh|eom|eoa|PRE|SUF|MID|EOT)>)",
+    r"<(?=/?(?:think|thought|tools?|filename|reponame|unused\d+|image|video|audio)>)",
+    r"\[(?=/?g?[A-Z][A-Z_]+\])",  # [INST], [/INST], [TOOL_CALLS], [AVAILABLE_TOOLS], [CLS], [gMASK]
+    r"<(?=<?/?SYS>)",  # <<SYS>>, <</SYS>>
+)
+_DELIMITER = re.compile("|".join(_DELIMITERS))
 
 
 @cache
@@ -38,7 +46,7 @@ def prompts_hash() -> str:
 
 def quote(text: str) -> str:
     """``text`` with the chat templates' own delimiters split, so that it is data to any server."""
-    return _CONTROL_TOKEN.sub(lambda match: match.group() + " " if match.group() != ">" else " >", text)
+    return _DELIMITER.sub(r"\g<0> ", text)
 
 
 def excerpt(text: str, max_chars: int) -> str:

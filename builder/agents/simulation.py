@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from builder.agents.grounding import unknown_names
 from builder.agents.prompts import excerpt, messages, prompt_hash
+from builder.agents.summaries import folders, overview, tree
 from builder.llm import Model, ModelError
 from builder.structure import Blueprint
 from builder.trajectory import MAIN, Step, Trajectory, clean
 
-_MAX_OFFERS = 12  # names in a plan entry: the specification has them all
+_MAX_NAMES = 12  # in each part of a plan entry: the specification and the reads have them all
 
 
 @dataclass(frozen=True)
@@ -79,19 +80,27 @@ class Team:
         paths = self.blueprint.order
         requirement = await self._requirement()
         self.requirement = requirement.text
-        overview, *entries = await asyncio.gather(
-            self._overview(), *(self._plan_entry(path) for path in paths)
+        planned = {path: asyncio.ensure_future(self._plan_entry(path)) for path in paths}
+        overview, work = await asyncio.gather(
+            self._overview(planned),
+            asyncio.gather(*(self._sub_agent(path, planned[path]) for path in paths)),
         )
-        work = await asyncio.gather(*(self._sub_agent(path) for path in paths))
+        entries = [await planned[path] for path in paths]
         steps = [step for step in (requirement, overview, *entries) if step.text]
         for path, thoughts in zip(paths, work, strict=True):
             steps += self._implement(path, thoughts)
         return Trajectory(self.blueprint.repository, tuple(steps))
 
+    def structure(self) -> Trajectory:
+        """The trajectory without a word of anybody's: what ``spec-only`` rows hold. Asks for nothing."""
+        steps = [step for path in self.blueprint.order for step in self._implement(path, {})]
+        return Trajectory(self.blueprint.repository, tuple(steps))
+
     def num_calls(self) -> int:
-        """How many calls ``simulate`` makes."""
-        thinking = [path for path in self.blueprint.order if self.thinks_about(path)]
-        return 2 + 2 * len(thinking) + sum(bool(self.reads(path)) for path in thinking)
+        """How many calls ``simulate`` makes, but for folders whose entries have to be summed up in parts."""
+        thinking = self._thinking()
+        summed_up = 0 if self._outlines_fit() else len(folders(thinking))
+        return 2 + summed_up + 2 * len(thinking) + sum(bool(self.reads(path)) for path in thinking)
 
     def thinks_about(self, path: str) -> bool:
         """Files with an outline are thought about; others (documents, data, empty files) are copied."""
@@ -153,23 +162,33 @@ class Team:
         readme = next((f.content for f in self.blueprint.repository.files if _is_readme(f.path)), "")
         budget = self.options.max_prompt_chars
         values = {
-            "tree": excerpt("\n".join(self.blueprint.order), budget // 4),
+            "tree": excerpt(tree(self.blueprint.order, budget // 4), budget // 4),
             "readme": excerpt(readme, budget // 2),
         }
         text = await self.ask("requirement", values, 200)
         return Step(MAIN, "requirement", text=text, prompt=prompt_hash("requirement"))
 
-    async def _overview(self) -> Step:
-        outlines = [
-            f"{path}:\n{self.blueprint.outline_text(path)}"
-            for path in self.blueprint.order
-            if self.thinks_about(path)
-        ]
+    async def _overview(self, planned: Mapping[str, Awaitable[Step]]) -> Step:
+        """From the outlines, or where they do not fit, from the purposes of files, summed up by folders."""
         budget = self.options.max_prompt_chars
+
+        async def purpose(path: str) -> str:
+            await planned[path]
+            return self.purposes.get(path, "")
+
+        async def summarise(place: str, contents: str, number: int) -> str:
+            values = {"requirement": self.requirement, "path": place, "contents": contents}
+            return await self.ask("folder", values, 80, number)
+
+        if self._outlines_fit():
+            parts = self._outlines()
+        else:
+            purposes = {path: purpose(path) for path in self._thinking()}
+            parts = await overview(purposes, summarise, budget // 2)
         values = {
             "requirement": self.requirement,
-            "tree": excerpt("\n".join(self.blueprint.order), budget // 4),
-            "outlines": excerpt("\n".join(outlines), budget // 4),
+            "tree": excerpt(tree(self.blueprint.order, budget // 4), budget // 4),
+            "outlines": excerpt("\n".join(parts), budget // 2),
         }
         text = await self.ask("overview", values, 200)
         return Step(MAIN, "plan", text=text, prompt=prompt_hash("overview"))
@@ -184,15 +203,24 @@ class Team:
             parts += [f": {purpose}"] if purpose else []
             prompt = prompt_hash("purpose")
         if reads := self.reads(path):
-            parts.append(f" Builds on {', '.join(reads)}.")
+            parts.append(f" Builds on {_listed(reads)}.")
         offers = [entry.name for entry in self.blueprint.outlines.get(path, ()) if entry.depth == 0]
         if offers:
-            more = f" and {len(offers) - _MAX_OFFERS} more" if len(offers) > _MAX_OFFERS else ""
-            parts.append(f" Offers {', '.join(offers[:_MAX_OFFERS])}{more}.")
+            parts.append(f" Offers {_listed(offers)}.")
         return Step(MAIN, "plan", path, clean("".join(parts)), prompt=prompt)
 
-    async def _sub_agent(self, path: str) -> dict[str, str]:
-        """The thoughts of one sub-agent: ``need`` (where it reads anything) and ``design``."""
+    def _thinking(self) -> list[str]:
+        return [path for path in self.blueprint.order if self.thinks_about(path)]
+
+    def _outlines(self) -> list[str]:
+        return [f"{path}:\n{self.blueprint.outline_text(path)}" for path in self._thinking()]
+
+    def _outlines_fit(self) -> bool:
+        return sum(map(len, self._outlines())) <= self.options.max_prompt_chars // 2
+
+    async def _sub_agent(self, path: str, planned: Awaitable[Step]) -> dict[str, str]:
+        """The thoughts of one sub-agent, once its file is planned: ``need`` (if it reads) and ``design``."""
+        await planned
         if not self.thinks_about(path):
             return {}
         values = self.file_values(path)
@@ -223,6 +251,11 @@ class Team:
         known = [step.path, *self.blueprint.dependencies_of(step.path)]
         texts = [f"{path}\n{self.blueprint.repository.file(path).content}" for path in known]
         return replace(step, unknown_names=unknown_names(step.text, texts))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
 
 
 def _is_readme(path: str) -> bool:

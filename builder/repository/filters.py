@@ -21,7 +21,8 @@ _LEFT_OUT_FOLDER = re.compile(
 )
 
 _LICENSE = re.compile(
-    r"(?:.*/)?(?:LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)(?:[-.][^/]*)?", re.IGNORECASE
+    r"(?:.*/)?(?:(?:LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|UNLICENSE)(?:[-.][^/]*)?|(?-i:LICENSES)/[^/]+)",
+    re.IGNORECASE,
 )
 _CODE_SUFFIX = re.compile(r"\.(?:py|js|ts|go|rs|java|c|h|cc|cpp|rb|php|kt|cs|html|css|json)$", re.IGNORECASE)
 _LOCK_FILES = {

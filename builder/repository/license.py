@@ -17,7 +17,10 @@ from builder.repository.filters import is_license_text
 _METADATA = re.compile(
     r"PKG-INFO|[^/]+\.dist-info/METADATA|pyproject\.toml|setup\.cfg|package\.json|Cargo\.toml|composer\.json"
 )
+_REUSE = "LICENSES/"  # where REUSE keeps each licence that is in use, as `<SPDX id>.txt`
 _LICENSE_FOLDER = re.compile(r"(?:LICENSES?/|[^/]+\.dist-info/(?:licenses/)?)?[^/]+")
+
+_BROKEN = (ValueError, configparser.Error, AttributeError, TypeError, RecursionError)
 
 # Trove classifiers that name one licence. "BSD License" and the bare GNU ones name families.
 _CLASSIFIERS = {
@@ -58,17 +61,73 @@ def detect(evidence: Mapping[str, str]) -> str:
     for path in paths:
         if _METADATA.fullmatch(path):
             for declared in _declared(path, evidence[path]):
-                if expression := _canonical(declared):
+                if expression := canonical(declared):
                     return expression
-    texts = {_identified(evidence[path]) for path in paths if is_license_text(path)}
-    return _canonical(" AND ".join(sorted(texts - {""})))
+    texts = [path for path in paths if is_license_text(path)]
+    found = {identified(evidence[path]) for path in texts if not path.startswith(_REUSE)} - {""}
+    found = found or {_named(path) or identified(evidence[path]) for path in texts if path.startswith(_REUSE)}
+    return canonical(" AND ".join(sorted(found - {""})))
+
+
+def states_one(path: str, text: str) -> bool:
+    """Whether the evidence at ``path`` states a licence at all, known or not; a NOTICE does not."""
+    if is_license_text(path):
+        return not re.match(r"(?:NOTICE|COPYRIGHT)", path.rpartition("/")[2], re.IGNORECASE)
+    return any(isinstance(declared, str) and declared.strip() for declared in _declared(path, text))
+
+
+def _named(path: str) -> str:
+    return canonical(path.removeprefix(_REUSE).rpartition(".")[0])
+
+
+def authors(evidence: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the authors that the first metadata among ``evidence`` gives, without their addresses."""
+    for path in sorted(evidence):
+        if _METADATA.fullmatch(path):
+            try:
+                listed = list(_listed_authors(path.rpartition("/")[2], evidence[path]))
+            except _BROKEN:
+                continue
+            names = [
+                " ".join(re.split("[<(]", name, maxsplit=1)[0].split())
+                for name in listed
+                if isinstance(name, str)
+            ]
+            if any(names):
+                return tuple(dict.fromkeys(filter(None, names)))
+    return ()
+
+
+def _listed_authors(name: str, text: str) -> Iterator[Any]:
+    if name in ("PKG-INFO", "METADATA"):
+        message = email.parser.HeaderParser().parsestr(text)
+        yield from re.split(", *", str(message.get("Author") or message.get("Author-email", "")))
+    elif name == "setup.cfg":
+        yield _config(text).get("metadata", "author", fallback="")
+    else:
+        if name.endswith(".toml"):
+            root = tomllib.loads(text)
+            workspace, poetry = root.get("workspace", {}), root.get("tool", {}).get("poetry", {})
+            tables = [root.get("project", {}), root.get("package", {}), workspace.get("package", {}), poetry]
+        else:
+            tables = [json.loads(text)]
+        for table in tables:
+            several = table.get("authors")
+            for author in [table.get("author"), *(several if isinstance(several, list) else [])]:
+                yield author.get("name") if isinstance(author, dict) else author
 
 
 def _declared(path: str, text: str) -> Iterator[str]:
     try:
         yield from _fields(path.rpartition("/")[2], text)
-    except (ValueError, configparser.Error, AttributeError, TypeError, RecursionError):
+    except _BROKEN:
         return  # broken metadata declares nothing
+
+
+def _config(text: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.read_string(text)
+    return parser
 
 
 def _fields(name: str, text: str) -> Iterator[str]:
@@ -78,14 +137,19 @@ def _fields(name: str, text: str) -> Iterator[str]:
         yield str(message.get("License", ""))
         yield _from_classifiers([str(value) for value in message.get_all("Classifier", [])])
     elif name == "setup.cfg":
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        parser.read_string(text)
+        parser = _config(text)
         yield parser.get("metadata", "license", fallback="")
         yield _from_classifiers(parser.get("metadata", "classifiers", fallback="").splitlines())
     elif name.endswith(".toml"):
         tables = tomllib.loads(text)
         project: dict[str, Any] = tables.get("project", {})
-        for table in (project, tables.get("package", {}), tables.get("tool", {}).get("poetry", {})):
+        workspace = tables.get("workspace", {}).get("package", {})  # whose members inherit it
+        for table in (
+            project,
+            tables.get("package", {}),
+            workspace,
+            tables.get("tool", {}).get("poetry", {}),
+        ):
             license = table.get("license", "")
             yield license.get("text", "") if isinstance(license, dict) else license
         yield _from_classifiers(project.get("classifiers", []))
@@ -99,7 +163,8 @@ def _from_classifiers(classifiers: list[str]) -> str:
     return _CLASSIFIERS.get(licenses[0], "") if len(licenses) == 1 else ""
 
 
-def _canonical(expression: object) -> str:
+def canonical(expression: object) -> str:
+    """``expression`` as SPDX writes it, or ``""`` where it is none."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     if not isinstance(expression, str) or not 0 < len(expression) < 200:
@@ -110,11 +175,14 @@ def _canonical(expression: object) -> str:
         return ""
 
 
-def _identified(text: str) -> str:
+def identified(text: str) -> str:
+    """The SPDX id of the licence whose text ``text`` is, with at most 5 % changed, or ``""``."""
     from identify.identify import license_id
 
-    if len(text) > 100_000:  # ten times the GPL: no licence, and edit distance is quadratic
+    if len(text) > 100_000:  # three times the GPL: no licence, and edit distance is quadratic
         return ""
+    # identify looks for copyright lines from every blank one, to the end of the blank ones.
+    text = "\n".join(line for line in text.splitlines() if line.strip())
     with tempfile.NamedTemporaryFile(suffix=".txt") as file:  # identify reads files only
         Path(file.name).write_text(text, encoding="utf-8")
         return license_id(file.name) or ""

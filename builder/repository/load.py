@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from builder.errors import UserError
-from builder.repository import filters, license, names
+from builder.repository import filters, names
 from builder.repository.archive import Archive
+from builder.repository.attribution import Attribution
 from builder.repository.decoding import decode
 from builder.repository.directory import Directory
 from builder.repository.globs import ATTRIBUTES, Attributes, Selection
@@ -44,17 +46,19 @@ def load(
     place = _open(source, cache)
     files: dict[str, SourceFile] = {}
     skipped: dict[str, str] = {}
-    evidence: dict[str, str] = {}
+    attribution = Attribution()
     attributes = Attributes()
     selection = Selection(include, exclude)
     for entry, data, reason in _read(place, limits):
+        path, personal = redact(names.printable(entry.path))
+        if personal:
+            reason = reason or "secret or address in name"
         decoded = None if reason else decode(data)
         if decoded is None:
-            skipped.setdefault(names.printable(entry.path), reason or "binary")
+            skipped.setdefault(path, reason or "binary")
             continue
         text, encoding = decoded
-        if license.is_evidence(entry.path):
-            evidence[entry.path] = text
+        attribution.add(entry.path, text)
         if entry.path in files:
             continue  # an archive may hold a name twice; the first stands
         if entry.path == ATTRIBUTES:
@@ -77,11 +81,11 @@ def load(
         )
     if not files:
         raise UserError(_nothing(source, skipped))
-    included = tuple(files[path] for path in sorted(files))
+    included = tuple(_attributed(files[path], attribution) for path in sorted(files))
     return Repository(
         identity=place.identity,
         revision=place.revision() or _digest(included),
-        license=license.detect(evidence),
+        license=attribution.license,
         files=included,
         skipped=tuple(SkippedFile(path, skipped[path]) for path in sorted(skipped)),
     )
@@ -146,6 +150,11 @@ def _read(place: Source, limits: Limits) -> Iterator[tuple[Entry, bytes, str]]:
             if entry.path == ATTRIBUTES and not reason:
                 attributes = Attributes(data.decode("utf-8", "replace"))
             yield entry, b"" if reason else data, reason
+
+
+def _attributed(file: SourceFile, attribution: Attribution) -> SourceFile:
+    license, copyrights = attribution.of(file.path, file.content)
+    return replace(file, license=license, attribution=copyrights)
 
 
 def _not_own(path: str, text: str, attributes: Attributes) -> str:

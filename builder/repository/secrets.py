@@ -1,7 +1,8 @@
-"""Credentials out of code: found by detect-secrets' precise rules, replaced by placeholders.
+"""Credentials and e-mail addresses out of code, replaced by placeholders.
 
-Its entropy and keyword rules stay out: they hit hashes and test data in ordinary code. Its scanner goes line
-by line through twenty plugins; the same patterns run over a whole text take milliseconds.
+Credentials are found by detect-secrets' precise rules. Its entropy and keyword rules stay out: they hit
+hashes and test data in ordinary code. Its scanner goes line by line through twenty plugins; the same
+patterns run over a whole text take milliseconds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import importlib
 import itertools
 import re
 from collections.abc import Iterator
+
+from builder.repository.addresses import find_addresses
 
 # kind: (plugin, what every match holds, the group that is the secret)
 _PLUGINS = {
@@ -51,7 +54,10 @@ _STAND_IN = re.compile(
 
 
 def redact(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """``text`` with each secret replaced by ``[REDACTED:kind]``, and the half-open ranges of those in it."""
+    """``text`` with each secret and address as ``[REDACTED:kind]``, and the half-open ranges of those.
+
+    A kind is ``email``, ``private-key``, ``github-token``, …
+    """
     pieces: list[str] = []
     ranges: list[tuple[int, int]] = []
     end = length = 0
@@ -69,6 +75,7 @@ def redact(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
 
 def _find(text: str) -> Iterator[tuple[int, int, str]]:
     yield from _pem_blocks(text)
+    yield from find_addresses(text)
     for kind, markers, patterns, group in _plugin_patterns():
         if not any(marker in text for marker in markers):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,8 @@ class SourceFile:
     ``content`` is the decoded text after redaction and is what every later room sees.
     ``original_sha256`` and ``num_bytes`` describe the bytes as they stood in the source.
     ``redactions`` are half-open character ranges of ``content`` that hold a placeholder.
+    ``license`` is the SPDX expression under which the file itself stands, ``""`` where that is unknown;
+    ``attribution`` holds the copyright lines that go with it, else the authors, without addresses.
     """
 
     path: str
@@ -23,6 +26,16 @@ class SourceFile:
     original_sha256: str
     redactions: tuple[tuple[int, int], ...] = ()
     boilerplate: bool = False
+    license: str = ""
+    attribution: tuple[str, ...] = ()
+
+    @property
+    def num_redacted(self) -> dict[str, int]:
+        """How many placeholders there are of each kind (``email``, ``aws-key``, …), by kind."""
+        kinds = Counter(
+            self.content[start:end].strip("[]").partition(":")[2] for start, end in self.redactions
+        )
+        return dict(sorted(kinds.items()))
 
     @cached_property
     def sha256(self) -> str:

@@ -101,8 +101,10 @@ def _row(
                 "encoding": file.encoding,
                 "num_bytes": file.num_bytes,
                 "language": blueprint.languages.get(file.path, ""),
-                "license": repository.license,
+                "license": file.license,
+                "attribution": list(file.attribution),
                 "num_redactions": len(file.redactions),
+                "redactions": [{"kind": kind, "num": num} for kind, num in file.num_redacted.items()],
                 "boilerplate": file.boilerplate,
             }
             for file in repository.files

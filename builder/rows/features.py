@@ -77,8 +77,10 @@ FEATURES = Features(
                 "encoding": Value("string"),
                 "num_bytes": Value("int64"),
                 "language": Value("string"),
-                "license": Value("string"),
-                "num_redactions": Value("int32"),
+                "license": Value("string"),  # the file's own, as SPDX writes it, else the repository's
+                "attribution": List(Value("string")),  # copyright lines that go with it, else authors
+                "num_redactions": Value("int32"),  # all of them, then by kind ("email", "aws-key", …)
+                "redactions": List({"kind": Value("string"), "num": Value("int32")}),
                 "boilerplate": Value("bool"),
             }
         ),

@@ -28,17 +28,23 @@ _HIDDEN = "dim"  # carries no loss
 _MAX_LINES = 12
 
 
+def find_row(dataset: Path, config: str, number: int) -> dict[str, Any]:
+    """Row ``number`` of ``config``, counted from 0 over all splits; ``UserError`` where there is none."""
+    row = next(islice(read_rows(dataset, config), max(number, 0), None), None)
+    if row is None:
+        raise UserError(
+            f"{dataset}: no row {number}; {config} has {sum(1 for _ in read_rows(dataset, config))}"
+        )
+    return row
+
+
 def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Console | None = None) -> None:
     """Print row ``number``: what carries loss in colour, what does not dimmed, thoughts with their scores.
 
     Contents of files are cut to a few lines unless ``full``.
     """
     console = console or Console(highlight=False, soft_wrap=True)
-    row = next(islice(read_rows(dataset, config), max(number, 0), None), None)
-    if row is None:
-        raise UserError(
-            f"{dataset}: no row {number}; {config} has {sum(1 for _ in read_rows(dataset, config))}"
-        )
+    row = find_row(dataset, config, number)
     console.print(
         f"[bold]{row['id']}[/bold]  {row['num_files']} files, {row['num_tokens']} tokens "
         f"({row['num_loss_tokens']} carry loss), {row['num_raw_tokens']} as plain code, licence "

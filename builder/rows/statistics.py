@@ -27,6 +27,7 @@ def statistics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "num_files": len(files),
         "num_skipped": sum(len(row["skipped"]) for row in rows),
         "num_redactions": sum(file["num_redactions"] for file in files),
+        "redactions": dict(sorted(_redactions(files).items())),
         "num_raw_tokens": raw,
         "num_tokens": tokens,
         "num_loss_tokens": sum(row["num_loss_tokens"] for row in rows),
@@ -42,6 +43,7 @@ def statistics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         },
         "languages": dict(Counter(file["language"] or "other" for file in files).most_common()),
         "licenses": dict(Counter(row["license"] or "unknown" for row in rows).most_common()),
+        "file_licenses": dict(Counter(file["license"] or "unknown" for file in files).most_common()),
         "generators": sorted({row["generator"] for row in rows if row["generator"]}),
         "scorers": sorted({row["scorer"] for row in rows if row["scorer"]}),
         "prompts": sorted({row["prompts"] for row in rows if row["prompts"]}),
@@ -68,3 +70,10 @@ def debugging(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "defects": dict(kinds.most_common()),
         "resolved": num_resolved / total if total else None,
     }
+
+
+def _redactions(files: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    kinds: Counter[str] = Counter()
+    for file in files:
+        kinds.update({entry["kind"]: entry["num"] for entry in file["redactions"]})
+    return kinds

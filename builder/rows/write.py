@@ -10,11 +10,12 @@ from typing import Any
 
 from builder.errors import UserError
 from builder.rows.features import FEATURES, LOG_FEATURES
+from builder.rows.messages import MESSAGES_FEATURES
 from builder.rows.splits import SPLITS
 from builder.rows.statistics import debugging, statistics
 
 # Of those that are built unless others are asked for, the first is the default.
-DEFAULT_CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "search-log")
+DEFAULT_CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "spec-only", "messages", "search-log")
 CONFIGS = (*DEFAULT_CONFIGS, "repo2agent-debug", "repo2agent-search-debug")
 
 Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split -> rows
@@ -22,7 +23,7 @@ Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split
 
 def features_of(config: str):
     """The schema of one of ``CONFIGS``."""
-    return LOG_FEATURES if config == "search-log" else FEATURES
+    return {"search-log": LOG_FEATURES, "messages": MESSAGES_FEATURES}.get(config, FEATURES)
 
 
 def write_dataset(output: Path, tables: Tables) -> list[Path]:
@@ -31,7 +32,6 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
     Splits without rows are left out (``datasets`` cannot read an empty one), and files that an earlier
     build left for a split that is now empty are removed. Returns the parquet files.
     """
-    import pyarrow
     from pyarrow import parquet
 
     written = []
@@ -45,8 +45,7 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".partial")
-                schema = features_of(config).arrow_schema
-                parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), partial)
+                parquet.write_table(_table(rows, features_of(config)), partial)
                 partial.replace(path)
                 written.append(path)
         card = output / "README.md"
@@ -59,6 +58,14 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
             "another output, then build again: every answer so far is kept in the store"
         ) from None
     return written
+
+
+def _table(rows: Sequence[dict[str, Any]], features: Any) -> Any:
+    """Rows as an Arrow table, encoded as ``datasets`` does it, which alone knows how JSON is stored."""
+    from datasets import Dataset
+
+    table = Dataset.from_list(list(rows), features=features).data.table
+    return table.replace_schema_metadata(features.arrow_schema.metadata)
 
 
 def read_rows(folder: Path, config: str) -> Iterator[dict[str, Any]]:
@@ -92,10 +99,10 @@ def dataset_card(tables: Tables) -> str:
     from huggingface_hub import DatasetCard, DatasetCardData
 
     configs = [config for config in CONFIGS if any(tables.get(config, {}).values())]
-    main = next((tables[config] for config in configs if config != "search-log"), {})
+    main = next((tables[config] for config in configs if features_of(config) is FEATURES), {})
     rows = [row for split in main.values() for row in split]
     figures = statistics(rows)
-    licenses = sorted(figures["licenses"])
+    licenses = sorted({*figures["licenses"], *figures["file_licenses"]})
     simple = all(name.replace("-", "").replace(".", "").isalnum() and name != "unknown" for name in licenses)
     data = DatasetCardData(
         license=[name.lower() for name in licenses] if simple and licenses else "other",
@@ -129,7 +136,13 @@ def dataset_card(tables: Tables) -> str:
                 for config in configs
             ],
             repositories=[
-                {key: row[key] for key in ("repository", "revision", "license")}
+                {
+                    **{key: row[key] for key in ("repository", "revision", "license")},
+                    "others": sorted(
+                        name or "unknown"
+                        for name in {file["license"] for file in row["files"]} - {row["license"]}
+                    ),
+                }
                 for row in sorted(rows, key=lambda row: row["id"])
             ],
             **figures,

@@ -15,6 +15,11 @@ from builder.structure import Blueprint
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _IDENTIFIER = re.compile(r"\b(?:[A-Za-z]\w*_\w+|_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}\w*)\b")
 _NGRAM = 4
+# Code with other names is still code: words count as one, marks of code (not of prose) as they are.
+_SHAPE = 8
+_MARKS = frozenset("=()[]{}+-*/%<>!&|^~;@\\")
+_MIN_MARKS = 3  # in a stretch of that length; a call that is named in prose has two
+_PROSE = frozenset("`'\",.:?")
 
 
 @dataclass(frozen=True)
@@ -22,12 +27,14 @@ class Overlap:
     """What a thought has in common with the body of its file.
 
     ``run`` is the longest common run of words and punctuation, ``share`` the share of the thought's
-    4-grams found in the body, ``names`` the identifiers that it can know only from the body.
+    4-grams found in the body, ``names`` the identifiers that it can know only from the body, and
+    ``echoes`` the number of stretches of code that stand in the body with other names.
     """
 
     run: int
     share: float
     names: frozenset[str]
+    echoes: int
 
 
 class LeakageGuard:
@@ -46,6 +53,7 @@ class LeakageGuard:
         self._matcher = SequenceMatcher(autojunk=False)
         self._matcher.set_seq2(self._body)
         self._ngrams = set(_ngrams(self._body))
+        self._shapes = set(_shapes(self._body))
         self._names = set(_IDENTIFIER.findall(body)) - {word for t in page for word in re.findall(r"\w+", t)}
 
     def overlap(self, thought: str) -> Overlap:
@@ -56,8 +64,16 @@ class LeakageGuard:
         ngrams = _ngrams(tokens)
         share = sum(ngram in self._ngrams for ngram in ngrams) / len(ngrams) if ngrams else 0.0
         names = frozenset(self._names & set(re.findall(r"\w+", thought)))
-        return Overlap(run, share, names)
+        echoes = sum(shape in self._shapes for shape in _shapes(tokens))
+        return Overlap(run, share, names, echoes)
 
 
-def _ngrams(tokens: list[str]) -> list[tuple[str, ...]]:
-    return [tuple(tokens[start : start + _NGRAM]) for start in range(len(tokens) - _NGRAM + 1)]
+def _ngrams(tokens: list[str], length: int = _NGRAM) -> list[tuple[str, ...]]:
+    return [tuple(tokens[start : start + length]) for start in range(len(tokens) - length + 1)]
+
+
+def _shapes(tokens: list[str]) -> list[tuple[str, ...]]:
+    """The stretches that look like code, whatever its names."""
+    plain = ["w" if re.match(r"\w", token) else token for token in tokens if token not in _PROSE]
+    shapes = _ngrams(plain, _SHAPE)
+    return [shape for shape in shapes if sum(token in _MARKS for token in shape) >= _MIN_MARKS]

@@ -21,6 +21,7 @@ class SearchOptions:
         max_common_run: Longest run of words and punctuation that a thought may share with the body.
         max_common_share: Largest share of a thought's 4-grams that may stand in the body.
         max_body_names: How many identifiers a thought may name that stand nowhere but in the body.
+        max_echoes: How many stretches of eight tokens of the body a thought may repeat with other names.
     """
 
     candidates: int = 2
@@ -34,6 +35,7 @@ class SearchOptions:
     max_common_run: int = 8
     max_common_share: float = 0.1
     max_body_names: int = 3
+    max_echoes: int = 0
 
     def __post_init__(self) -> None:
         for name in ("candidates", "max_thought_tokens", "window_tokens", "num_windows"):

@@ -148,6 +148,8 @@ class ThoughtSearch:
             candidate.refusal = f"quotes the code: a common run of {overlap.run}"
         elif overlap.share > options.max_common_share:
             candidate.refusal = f"quotes the code: {overlap.share:.0%} of its 4-grams"
+        elif overlap.echoes > options.max_echoes:
+            candidate.refusal = f"quotes the code with other names: {overlap.echoes} stretches"
         elif len(overlap.names) > options.max_body_names:
             candidate.refusal = f"names what only the body holds: {', '.join(sorted(overlap.names))}"
         return candidate

@@ -25,7 +25,7 @@ def with_comments(node: Node) -> Iterator[tuple[Node, Node | None]]:
     comment_row = code_row = -2
     for child in node.named_children:
         row = child.start_point.row
-        if child.type != "comment":
+        if not child.type.endswith("comment"):
             yield child, first if row == comment_row + 1 else None
             first, code_row = None, lines(child)[-1] - 1
         elif row != code_row:  # else it belongs to what stands before it

@@ -13,11 +13,17 @@ from builder.structure.types import KINDS, Definition, Dependency
 # Languages whose structure is read. Adding one is a module here and its line (two names may share a module).
 READERS = {
     "C": "builder.structure.c",
+    "C#": "builder.structure.csharp",
     "C++": "builder.structure.c",
     "Cuda": "builder.structure.c",
     "Go": "builder.structure.go",
+    "HTML+PHP": "builder.structure.php",
+    "Java": "builder.structure.jvm.java",
     "JavaScript": "builder.structure.javascript",
+    "Kotlin": "builder.structure.jvm.kotlin",
+    "PHP": "builder.structure.php",
     "Python": "builder.structure.python",
+    "Ruby": "builder.structure.ruby",
     "TSX": "builder.structure.javascript.tsx",
     "TypeScript": "builder.structure.javascript.typescript",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from builder.structure.detection import is_code
@@ -14,10 +14,11 @@ _GIVE_WAY = ("type-only", "lazy")  # the kinds of edges that break a cycle, the 
 _README = re.compile(r"README(?:\.\w+)?", re.IGNORECASE)
 _METADATA = {
     "pyproject.toml", "setup.cfg", "setup.py", "package.json", "Cargo.toml", "go.mod", "go.work", "pom.xml",
-    "build.gradle", "build.gradle.kts", "composer.json", "Gemfile", "CMakeLists.txt",
+    "build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts", "composer.json", "Gemfile",
+    "CMakeLists.txt", "Directory.Build.props", "Directory.Packages.props", "global.json",
 }  # fmt: skip
 _TEST = re.compile(
-    r"(?:.*/)?(?:tests?|testing|specs?|__tests__)/.*|(?:.*/)?(?:(?:test_|conftest)[^/]*|[^/]*[._-](?:test|spec)s?)\.\w+",
+    r"(?:.*/)?(?:[\w.-]*[._-])?(?:tests?|testing|specs?|__tests__)/.*|(?:.*/)?(?:(?:test_|conftest)[^/]*|[^/]*[._-](?:test|spec)s?)\.\w+",
     re.IGNORECASE,
 )
 
@@ -38,6 +39,24 @@ def order(languages: Mapping[str, str], dependencies: Iterable[Dependency]) -> t
     graph.add_edges_from((edge.target, edge.source, {"kind": edge.kind}) for edge in edges)
     rank = {path: (_group(path, language), path) for path, language in languages.items()}
     return tuple(_sorted(graph, rank, _GIVE_WAY))
+
+
+def out_of_order(written: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The ``(source, target)`` pairs outside a cycle of which the target is not written before the source."""
+    import networkx
+
+    graph = networkx.DiGraph(edges)
+    component = {
+        path: number
+        for number, members in enumerate(networkx.strongly_connected_components(graph))
+        for path in members
+    }
+    place = {path: number for number, path in enumerate(written)}
+    return sorted(
+        (source, target)
+        for source, target in graph.edges
+        if component[source] != component[target] and place[target] >= place[source]
+    )
 
 
 def _sorted(graph: Any, rank: Mapping[str, Any], give_way: tuple[str, ...]) -> list[str]:
@@ -87,7 +106,7 @@ def _group(path: str, language: str) -> int:
     folder, _, name = path.rpartition("/")
     if not folder and _README.fullmatch(name):
         return 0
-    if not folder and name in _METADATA:
+    if not folder and (name in _METADATA or name.endswith(".gemspec")):
         return 1
     if _TEST.fullmatch(path):
         return 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
@@ -44,22 +44,31 @@ class Segment(TypedDict):
 
 @dataclass
 class Document:
-    """A rendered trajectory. ``spans`` tile ``text``; ``segments`` tile what follows the plan."""
+    """A rendered trajectory. ``spans`` tile ``text``; ``segments`` tile what follows the plan.
+
+    In a chat template ``markup`` are the numbers of the spans that may hold special tokens, and ``escaped``
+    the steps whose text stands as in a JSON string.
+    """
 
     text: str
     spans: list[Span]
     segments: list[Segment]
     preamble: Range
+    markup: frozenset[int] = frozenset()
+    escaped: frozenset[int] = frozenset()
 
 
 @dataclass
-class _Writer:
+class Writer:
+    """Collects the spans of a document from its beginning to its end."""
+
     loss_roles: Collection[str]
     pieces: list[str] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     length: int = 0
 
     def add(self, text: str, role: str, step: int, content: bool = False) -> Range:
+        """Append ``text``; an empty one leaves no span. Returns where it stands."""
         start = self.length
         if text:
             self.pieces.append(text)
@@ -77,6 +86,7 @@ class _Writer:
         return Range(start=start, end=self.length)
 
     def document(self, segments: list[Segment], preamble: Range) -> Document:
+        """All that was written."""
         return Document("".join(self.pieces), self.spans, segments, preamble)
 
 
@@ -107,7 +117,7 @@ def _tag(name: str, path: str) -> str:
     return f'{name} path="{html.escape(path)}"'
 
 
-def _gap(content: str) -> str:
+def gap(content: str) -> str:
     """What stands between a file's content and the closing tag: a space, unless one newline ends the content.
 
     A server that takes text sees the whole of it, and must find the tokens that spans give apart. Tokenizers
@@ -122,7 +132,7 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
     steps = trajectory.steps
     shown = [step.text for step in steps if step.kind in ("spec", "draft", "check")]
     suffix = fence_suffix([*(file.content for file in files.values()), *shown])
-    out = _Writer(loss_roles)
+    out = Writer(loss_roles)
     preamble = Range(start=0, end=0)
     plan: dict[str, Range] = {}
     segments: list[Segment] = []
@@ -155,7 +165,7 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
                 out.add(f"<{_tag('observation' + suffix, step.path)}>\n", step.role, number)
                 content = files[step.path].content
                 out.add(content, step.role, number, content=True)
-                out.add(f"{_gap(content)}</observation{suffix}>\n", step.role, number)
+                out.add(f"{gap(content)}</observation{suffix}>\n", step.role, number)
             case "draft":
                 out.add(f"<{_tag('draft' + suffix, step.path)}>\n", step.role, number)
                 out.add(step.text, step.role, number, content=True)
@@ -166,29 +176,34 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
                 out.add(f"<{_tag('write' + suffix, step.path)}>\n", "call", number)
                 for text, role in code_pieces(files[step.path]):
                     out.add(text, role, number, content=True)
-                out.add(f"{_gap(files[step.path].content)}</write{suffix}>\n", "call", number)
+                out.add(f"{gap(files[step.path].content)}</write{suffix}>\n", "call", number)
             case "finish":
                 segments[-1]["end"] = out.add(f"</implement{suffix}>\n", step.role, number)["end"]
 
-    needed: dict[str, set[str]] = {segment["path"]: {segment["path"]} for segment in segments}
-    for step in steps:
-        if step.kind == "read":
-            needed[step.agent].add(step.path)
-    for segment in segments:
-        segment["plan"] = [lines for path, lines in plan.items() if path in needed[segment["path"]]]
+    add_plans(segments, plan, steps)
     return out.document(segments, preamble)
 
 
+def add_plans(segments: Sequence[Segment], plan: Mapping[str, Range], steps: Sequence[Step]) -> None:
+    """Give each segment the plan lines that matter for it: its own file's, then those of what it reads."""
+    needed = {segment["path"]: [segment["path"]] for segment in segments}
+    for step in steps:
+        if step.kind == "read":
+            needed[step.agent].append(step.path)
+    for segment in segments:
+        segment["plan"] = [plan[path] for path in dict.fromkeys(needed[segment["path"]]) if path in plan]
+
+
 def render_raw(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_ROLES) -> Document:
-    """The plain-code baseline: a trajectory of writes alone, without any of a trajectory's words."""
+    """The plain-code baseline: the writes of ``trajectory``, which must have no other steps, and no words."""
     files = {file.path: file for file in trajectory.repository.files}
     suffix = fence_suffix([file.content for file in files.values()])
-    out = _Writer(loss_roles)
+    out = Writer(loss_roles)
     segments: list[Segment] = []
     for number, step in enumerate(trajectory.steps):
         start = out.add(f"<{_tag('file' + suffix, step.path)}>\n", "call", number)["start"]
         for text, role in code_pieces(files[step.path]):
             out.add(text, role, number, content=True)
-        end = out.add(f"{_gap(files[step.path].content)}</file{suffix}>\n", "call", number)["end"]
+        end = out.add(f"{gap(files[step.path].content)}</file{suffix}>\n", "call", number)["end"]
         segments.append(Segment(start=start, end=end, path=step.path, plan=[]))
     return out.document(segments, Range(start=0, end=0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,30 +29,42 @@ def prefix_ids(tokenizer: Any) -> list[int]:
     raise ValueError(f"{type(tokenizer).__name__} changes the text when it adds special tokens")
 
 
-def encode_texts(texts: list[str], tokenizer: Any) -> list[list[int]]:
-    """Ids of each text alone: no special tokens added, and none recognised inside the text."""
+def encode_texts(texts: list[str], tokenizer: Any, split: bool = True) -> list[list[int]]:
+    """Ids of each text alone: no special tokens added, and none recognised inside the text if ``split``."""
     if not texts:
         return []
-    return tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return tokenizer(texts, add_special_tokens=False, split_special_tokens=split)["input_ids"]
 
 
 def encode(
-    text: str, spans: Iterable[Mapping[str, Any]], tokenizer: Any, memo: dict[str, list[int]] | None = None
+    text: str,
+    spans: Iterable[Mapping[str, Any]],
+    tokenizer: Any,
+    memo: dict[str, list[int]] | None = None,
+    markup: Collection[int] = (),
 ) -> Encoded:
     """Tokenise each of ``spans`` (``start``, ``end`` in characters of ``text``) apart and join the ids.
 
     Apart, so that no token belongs to two roles: ``</think>`` and the code's first indent would
     otherwise merge into one. ``memo`` keeps the ids of texts from call to call, for documents that
-    differ in one thought.
+    differ in one thought. Special tokens are recognised in the spans with the numbers ``markup`` alone.
     """
     texts = [text[span["start"] : span["end"]] for span in spans]
     memo = {} if memo is None else memo
-    missing = list(dict.fromkeys(piece for piece in texts if piece not in memo))
+    missing = list(
+        dict.fromkeys(piece for n, piece in enumerate(texts) if n not in markup and piece not in memo)
+    )
     memo.update(zip(missing, encode_texts(missing, tokenizer), strict=True))
     ids = prefix_ids(tokenizer)
+    if markup:
+        words = list(dict.fromkeys(texts[number] for number in sorted(markup)))
+        special = dict(zip(words, encode_texts(words, tokenizer, split=False), strict=True))
+        # A chat template writes down what the tokenizer would put in front.
+        ids = [] if ids and special[texts[min(markup)]][: len(ids)] == ids else ids
     prefix = len(ids)
     ranges = []
-    for piece in texts:
-        ranges.append((len(ids), len(ids) + len(memo[piece])))
-        ids += memo[piece]
+    for number, piece in enumerate(texts):
+        found = special[piece] if number in markup else memo[piece]
+        ranges.append((len(ids), len(ids) + len(found)))
+        ids += found
     return Encoded(ids, ranges, prefix)

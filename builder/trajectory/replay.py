@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 
@@ -11,13 +12,16 @@ class ReplayError(ValueError):
     """A row whose steps contradict each other or the hashes stored with them."""
 
 
-def step_texts(text: str, spans: Sequence[Mapping[str, Any]], num_steps: int) -> list[str]:
-    """For each step, the text of its ``content`` spans, joined."""
-    texts = [""] * num_steps
+def step_texts(
+    text: str, spans: Sequence[Mapping[str, Any]], num_steps: int, escaped: Collection[int] = ()
+) -> list[str]:
+    """For each step, the text of its ``content`` spans, joined; ``escaped`` as in ``Document``."""
+    pieces: list[list[str]] = [[] for _ in range(num_steps)]
     for span in spans:
         if span["content"]:
-            texts[span["step"]] += text[span["start"] : span["end"]]
-    return texts
+            pieces[span["step"]].append(text[span["start"] : span["end"]])
+    texts = ["".join(found) for found in pieces]
+    return [json.loads(f'"{found}"') if n in escaped else found for n, found in enumerate(texts)]
 
 
 def replay(row: Mapping[str, Any]) -> dict[str, str]:

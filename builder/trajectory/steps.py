@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from builder.repository import Repository
 
@@ -25,6 +26,10 @@ ROLES = {
     "write": "code",
     "finish": "call",  # sub-agent: back to main
 }
+
+FILE_KINDS = ("observation", "write")  # their text is the content of the file that they name
+# What needs no model: neither words nor thoughts.
+STRUCTURE_KINDS = ("delegate", "spec", "read", "observation", "write", "finish")
 
 DEFAULT_LOSS_ROLES = frozenset({"requirement", "plan", "think", "call", "code"})
 
@@ -65,6 +70,20 @@ class Trajectory:
 
     repository: Repository
     steps: tuple[Step, ...]
+
+
+def without_words(trajectory: Trajectory) -> Trajectory:
+    """The structure and the code alone: what ``spec-only`` renders."""
+    return _only(trajectory, STRUCTURE_KINDS)
+
+
+def writes_only(trajectory: Trajectory) -> Trajectory:
+    """The files alone, in their order: what ``raw-repos`` renders."""
+    return _only(trajectory, ("write",))
+
+
+def _only(trajectory: Trajectory, kinds: Collection[str]) -> Trajectory:
+    return replace(trajectory, steps=tuple(step for step in trajectory.steps if step.kind in kinds))
 
 
 def printable(generated: str) -> str:

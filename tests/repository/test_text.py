@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
+import re
 import time
+import tomllib
 
 import pytest
 from hypothesis import given
@@ -68,6 +71,15 @@ def test_fallback_and_binary():
         (_PEM, "private-key"),
         (json.dumps(_PEM), "private-key"),
         (_PEM[:150], "private-key"),
+        ("Ann <ann.lee+x@mail.somewhere.co.uk>, maintainer", "email"),
+        ("author_email='ann@somewhere.org',", "email"),
+        ("EMAIL=ann@somewhere.org", "email"),
+        ("Signed-off-by: Ann <ann@163.com>", "email"),
+        ("[mail](mailto:ann@somewhere.org?subject=x)", "email"),
+        ("Jörg <jörg@müller.de>.", "email"),
+        ("git@somewhere.org", "email"),
+        ('<a href="http://somewhere.org">ann@somewhere.org</a>', "email"),
+        ("//TODO(ann@somewhere.org): https://somewhere.org?mail=me", "email"),
     ],
 )
 def test_secrets_become_placeholders(text, kind):
@@ -88,6 +100,17 @@ def test_secrets_become_placeholders(text, kind):
         "sha256 = '67f4b9c50da0dedf52af349e7749a80a9057a5031199791b906c3bb3ae878960'",
         "eyJ.eyJ = 1",
         "password = 'hunter2'",
+        "@app.route('/x')\n@functools.cache",
+        "git clone git@github.com:owner/name.git",
+        "ssh://git@github.com/owner/name https://user@host.com/x http://user:password@host.com",
+        "@scope/pkg@1.2.3 lodash@4.17.21 pkg:npm/a@1.0.zip golang.org/x/text@v0.1.1-0.2017-14c0 go@v1.2.sh",
+        "logo@2x.png ssh user@host ann@localhost ann@box.local",
+        "ann@example.com, bob@mail.example.org, c@d.example, d@e.test, e@f.invalid",
+        "y = a@b.T + w@x.dot(v) + self.w@self.x.data",
+        "return super@Outer.name + this@Activity.name",
+        'unless !@user.name or x=@user.name or "#{@user.name}"',
+        '@media screen { } NSString *s = @"a@b"; @Override',
+        "first.last at somewhere dot org",
     ],
 )
 def test_ordinary_code_is_left_alone(text):
@@ -103,6 +126,62 @@ def test_ranges_are_exactly_the_placeholders(pieces):
 
 
 @pytest.mark.parametrize(
+    ("escaped", "redacted"),
+    [
+        (r'"Mail:\nann@somewhere.org"', r'"Mail:\n[REDACTED:email]"'),
+        (r'"Ann \u003cann@somewhere.org\u003e"', r'"Ann \u003c[REDACTED:email]\u003e"'),
+    ],
+)
+def test_an_escape_before_an_address_stays_whole(escaped, redacted):
+    assert redact(escaped)[0] == redacted
+    assert json.loads(redacted)
+
+
+def test_addresses_leave_source_code_as_it_parses():
+    def shape(source: str) -> str:
+        return re.sub(r"'[^']*'", "''", ast.dump(ast.parse(source)))
+
+    source = (
+        "x = f'{name} <ann@somewhere.org>'\n# ann@somewhere.org\nd = {'ann@somewhere.org': b'bob@else.net'}\n"
+    )
+    redacted, ranges = redact(source)
+    assert len(ranges) == 4
+    assert shape(redacted) == shape(source)
+    assert tomllib.loads(redact('authors = [{email = "ann@somewhere.org"}]')[0])
+
+
+_AROUND_ADDRESSES = st.sampled_from(
+    [
+        "ann@somewhere.org",
+        "@",
+        ".",
+        "ann",
+        "x.com",
+        "//",
+        ":",
+        "\\n",
+        "/",
+        "-",
+        "_",
+        "é",
+        "[",
+        "=",
+        " ",
+        "git@",
+        "(",
+        "example.com",
+    ]
+)
+
+
+@given(st.lists(_AROUND_ADDRESSES, max_size=12).map("".join))
+def test_redacting_twice_is_redacting_once(text):
+    redacted, ranges = redact(text)
+    assert redact(redacted) == (redacted, ())
+    assert [redacted[start:end] for start, end in ranges] == ["[REDACTED:email]"] * len(ranges)
+
+
+@pytest.mark.parametrize(
     "hostile",
     [
         "eyJ" * 100_000,
@@ -110,8 +189,15 @@ def test_ranges_are_exactly_the_placeholders(pieces):
         "-----BEGIN PRIVATE KEY-----" * 10_000,
         "://a:" * 60_000,
         "//" * 150_000 + ":_authToken=",
+        "a@" * 500_000,
+        "a!" * 500_000,
+        "a." * 500_000,
+        "a@a." * 250_000,
+        "a" * 1_000_000,
+        "@" + "a." * 500_000,
+        "//" * 300_000 + "a@b.com;" * 50_000,
     ],
-    ids=["jwt", "openai", "pem", "url", "npm"],
+    ids=["jwt", "openai", "pem", "url", "npm", "ats", "marks", "dots", "domains", "word", "labels", "hosts"],
 )
 def test_redaction_takes_linear_time(hostile):
     start = time.perf_counter()

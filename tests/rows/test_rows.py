@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from datasets import Features, load_dataset
@@ -11,11 +12,14 @@ from rich.console import Console
 
 from builder.agents import AgentOptions, Team, debug
 from builder.errors import UserError
+from builder.repository import load
 from builder.rows import (
     DEFAULT_CONFIGS,
     FEATURES,
     Provenance,
+    dataset_card,
     inspect_row,
+    messages_row,
     print_summary,
     raw_row,
     row_id,
@@ -25,6 +29,7 @@ from builder.rows import (
     write_dataset,
 )
 from builder.search import Scorer, SearchOptions, refine
+from builder.structure import analyze
 from builder.trajectory import DEFAULT_LOSS_ROLES, encode, replay
 
 
@@ -51,6 +56,8 @@ def folder(built, tmp_path):
         "repo2agent-search": {"train": [built["row"]]},
         "repo2agent": {"train": [built["row"]], "test": []},
         "raw-repos": {"train": [built["raw"]]},
+        "spec-only": {"train": [built["row"]]},
+        "messages": {"train": [messages_row(built["row"])]},
         "search-log": {"train": built["log"]},
     }
     write_dataset(tmp_path, tables)
@@ -118,6 +125,43 @@ def test_a_dataset_with_debugging_loads_and_says_what_was_found(
     assert "from .gone import x" in text and "leads to no file of this project" in text
     print_summary(tmp_path, console=console)
     assert "2 import, 2 contract" in console.export_text()
+
+
+def test_rows_say_under_which_licence_each_file_stands_and_what_was_redacted_of_it(
+    tmp_path, bytes_tokenizer
+) -> None:
+    contents = {
+        "pyproject.toml": '[project]\nlicense = "MIT"\nauthors = [{email = "ann@somewhere.org"}]\n',
+        "a.py": "# Copyright 2020 Ann <ann@somewhere.org>\nB = 'bob@else.net', 'ghp_" + "a1B2" * 9 + "'\n",
+        "b.js": "// SPDX-License-Identifier: Apache-2.0\n",
+        "c.js": "// SPDX-License-Identifier: Unheard-Of\n",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+    blueprint = analyze(load(tmp_path))
+    row = raw_row(blueprint, Provenance("", "s@1", "", 0, "0"), bytes_tokenizer, DEFAULT_LOSS_ROLES)
+    assert not re.search(r"[\w.]+@\w+\.\w+", str(row))
+    files = {file["path"]: file for file in row["files"]}
+    assert {path: file["license"] for path, file in files.items()} == {
+        "pyproject.toml": "MIT",
+        "a.py": "MIT",
+        "b.js": "Apache-2.0",
+        "c.js": "",
+    }
+    assert files["a.py"]["attribution"] == ["Copyright 2020 Ann <[REDACTED:email]>"]
+    assert files["a.py"]["redactions"] == [{"kind": "email", "num": 2}, {"kind": "github-token", "num": 1}]
+    assert files["a.py"]["num_redactions"] == 3
+    masked = [row["text"][span["start"] : span["end"]] for span in row["spans"] if span["role"] == "redacted"]
+    assert sorted(masked) == ["[REDACTED:email]"] * 3 + ["[REDACTED:github-token]"]
+
+    figures = statistics([row])
+    assert figures["redactions"] == {"email": 3, "github-token": 1}
+    assert figures["file_licenses"] == {"MIT": 2, "Apache-2.0": 1, "unknown": 1}
+    card = dataset_card({"raw-repos": {"train": [row]}})
+    assert "MIT (files also: Apache-2.0, unknown)" in card
+    assert "4: email 3, github-token 1" in card
+    bare = {**row, "license": "", "files": [files["c.js"]]}
+    assert "files also" not in dataset_card({"raw-repos": {"train": [bare]}})
 
 
 def test_raw_rows_hold_the_same_files_and_nothing_else(built):

@@ -18,6 +18,30 @@ def test_a_quote_is_a_long_run(guard) -> None:
     assert overlap.share > 0.1
 
 
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "I write whole = add(round_area(r) for r in rs) first.",
+        "First `n = f(g(m) for m in k)`, then the rest.",
+        "x=sum( circle( y ) for y in z )",
+    ],
+)
+def test_a_quote_with_other_names_echoes_the_body(guard, quote) -> None:
+    assert guard.overlap(quote).echoes > 0
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "I call `circle(radius)` for each of them (there may be none), and then `sum(areas)` at last.",
+        "I use circle() and report(radii), which returns f(x); nothing else is needed (I think).",
+        "I take the radii - all of them - and add (with sum) what circle gives; a total of 0 is fine.",
+    ],
+)
+def test_prose_that_names_calls_does_not(guard, thought) -> None:
+    assert guard.overlap(thought).echoes == 0
+
+
 def test_names_of_the_body_alone_are_seen(guard) -> None:
     assert guard.overlap("I keep a total_area.").names == {"total_area"}
 

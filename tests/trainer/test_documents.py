@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder import UserError, encode
+from builder import RENDERERS, UserError, encode, render_row
 from trainer.documents import IGNORED, load_rows, tokenize_row, tokenize_rows
 
 from .conftest import LOSS_ROLES, TEXTS, _byte_level_bpe, make_row, trajectory_row
 
 TOKENIZER = _byte_level_bpe()
+SAMPLE = str(Path(__file__).parents[2] / "builder")
 
 parts = st.lists(
     st.tuples(st.sampled_from(sorted(TEXTS)), st.text("ab (\n", max_size=60)), min_size=2, max_size=12
@@ -50,6 +52,30 @@ def test_loss_roles_override_the_rows_own_marks(tokenizer):
         for span in code
     )
     assert sum(label != IGNORED for label in labels) == num_code_tokens + 1  # and the EOS
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_rows_are_trained_in_any_form(renderer, bos_tokenizer, monkeypatch):
+    (row,) = load_rows(SAMPLE, "repo2agent-search", "train")
+    template = "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}"
+    monkeypatch.setattr(bos_tokenizer, "chat_template", template)
+    document = render_row(row, renderer, bos_tokenizer)
+    ((ids, labels),) = tokenize_row(row, bos_tokenizer, max_length=1_000_000, renderer=renderer)
+    assert bos_tokenizer.decode(ids[1:-1]) == document.text.removeprefix(bos_tokenizer.bos_token)
+    assert ids[0] == bos_tokenizer.bos_token_id != ids[1]
+    trained = bos_tokenizer.decode([label for label in labels[:-1] if label != IGNORED])
+    assert trained == "".join(
+        document.text[span["start"] : span["end"]] for span in document.spans if span["loss"]
+    )
+    pieces = tokenize_row(row, bos_tokenizer, max_length=1000, renderer=renderer)
+    assert len(pieces) > 1
+    assert all(len(ids) <= 1000 for ids, _ in pieces)
+
+
+def test_a_form_that_there_is_not_is_named(tokenizer):
+    (row,) = load_rows(SAMPLE, "repo2agent-search", "train")
+    with pytest.raises(UserError, match="no renderer 'xml'; there are tagged, chat, raw, spec-only"):
+        tokenize_row(row, tokenizer, max_length=1000, renderer="xml")
 
 
 @given(parts=parts, max_length=st.integers(8, 64), data=st.data())

@@ -1,0 +1,166 @@
+"""`verify`: a true row holds, and a row in which one thing is wrong is named with that thing."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from builder.agents import AgentOptions, Team
+from builder.config import BuildConfig
+from builder.errors import UserError
+from builder.pipeline import Models, reconstruct
+from builder.repository import load
+from builder.rows import DEFAULT_CONFIGS, Provenance, problems, trajectory_row, verify_dataset, write_dataset
+from builder.structure import analyze
+from builder.trajectory import DEFAULT_LOSS_ROLES, Step
+
+
+@pytest.fixture(scope="module")
+def result(scripted):
+    spec = importlib.util.find_spec("iniconfig")
+    model = scripted(answer=lambda messages, seed: f"I write it with care. {seed}")
+    repository = load(str(Path(spec.origin).parent))
+    return asyncio.run(reconstruct(repository, Models(model, model), BuildConfig()))
+
+
+@pytest.fixture
+def row(result):
+    return result.rows["repo2agent-search"]
+
+
+@pytest.fixture
+def folder(result, tmp_path):
+    write_dataset(tmp_path, {config: {"train": result.of(config)} for config in DEFAULT_CONFIGS})
+    return tmp_path
+
+
+def test_what_was_built_holds(folder, result):
+    counts = verify_dataset(folder)
+    assert counts == {config: len(result.of(config)) for config in DEFAULT_CONFIGS}
+    assert verify_dataset(folder, ("raw-repos",)) == {"raw-repos": 1}
+
+
+def moved(items: list, source: int, target: int) -> list:
+    items = list(items)
+    items.insert(target, items.pop(source))
+    return items
+
+
+def swapped(row, **columns):
+    return {**row, **columns}
+
+
+def index(row, kind: str) -> int:
+    return next(number for number, step in enumerate(row["steps"]) if step["kind"] == kind)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda row: swapped(row, text=row["text"].replace("import", "export", 1)), "hash"),
+        (lambda row: swapped(row, text=row["text"] + "x"), "end at character"),
+        (lambda row: swapped(row, spans=row["spans"][1:]), "do not tile"),
+        (lambda row: swapped(row, files=row["files"][1:]), "does not have the hash"),
+        (lambda row: swapped(row, files=[*row["files"], {**row["files"][0], "path": "z"}]), "the row lists"),
+        (lambda row: swapped(row, segments=row["segments"][1:]), "another segments"),
+        (lambda row: swapped(row, dependencies=row["dependencies"][1:]), "is not in the row|does not need"),
+        (
+            lambda row: swapped(
+                row,
+                dependencies=[
+                    *row["dependencies"],
+                    {"source": row["files"][0]["path"], "target": "py.typed", "kind": "import"},
+                ],
+            ),
+            "before py.typed|is not in the code",
+        ),
+        (
+            lambda row: swapped(
+                row, spans=[row["spans"][0], *({**span, "loss": False} for span in row["spans"][1:])]
+            ),
+            "carries loss in one span",
+        ),
+        (lambda row: swapped(row, scores=[{**row["scores"][0], "step": 0}]), "belongs to no thought"),
+    ],
+)  # fmt: skip
+def test_one_thing_that_is_wrong_is_named(row, change, word):
+    found = list(problems(change(row)))
+    assert found
+    assert any(any(part in problem for part in word.split("|")) for problem in found), found
+
+
+def step_number(steps: list[Step], kind: str, path: str) -> int:
+    return next(n for n, step in enumerate(steps) if (step.kind, step.path) == (kind, path))
+
+
+def thought_after_code(steps: list[Step]) -> list[Step]:
+    return moved(steps, step_number(steps, "design", "area.py"), step_number(steps, "write", "area.py"))
+
+
+def dependent_first(steps: list[Step]) -> list[Step]:
+    start = step_number(steps, "delegate", "report.py")
+    work = [step for step in steps[start:] if step.kind not in ("read", "observation")]
+    first = step_number(steps, "delegate", "area.py")
+    return [*steps[:first], *work, *steps[first:start]]
+
+
+def read_what_is_not_needed(steps: list[Step]) -> list[Step]:
+    place = step_number(steps, "design", "report.py")
+    more = [Step("report.py", kind, "README.md") for kind in ("read", "observation")]
+    return [*steps[:place], *more, *steps[place:]]
+
+
+def another_outline(steps: list[Step]) -> list[Step]:
+    return [replace(step, text="def square(side)\n") if step.kind == "spec" else step for step in steps]
+
+
+def two_at_work(steps: list[Step]) -> list[Step]:
+    return [step for step in steps if (step.kind, step.path) != ("finish", "area.py")]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (thought_after_code, "design area.py): cannot come after write"),
+        (dependent_first, "report.py is written before area.py"),
+        (read_what_is_not_needed, "report.py does not need it"),
+        (another_outline, "is not the outline of its code"),
+        (two_at_work, "has not come back"),
+    ],
+)
+def test_a_row_that_agrees_with_itself_must_agree_with_the_code_too(
+    blueprint, scripted, bytes_tokenizer, change, word
+):
+    blueprint = analyze(blueprint.repository)
+    team = Team(blueprint, scripted(), AgentOptions(), seed=0)
+    trajectory = asyncio.run(team.simulate())
+    common = (blueprint, Provenance("g", "s", "p", 0, version("repo2agent")), bytes_tokenizer)
+    assert not list(problems(trajectory_row(trajectory, *common, DEFAULT_LOSS_ROLES)))
+    wrong = replace(trajectory, steps=tuple(change(list(trajectory.steps))))
+    found = list(problems(trajectory_row(wrong, *common, DEFAULT_LOSS_ROLES)))
+    assert any(word in problem for problem in found), found
+
+
+def test_the_first_row_that_does_not_hold_ends_the_command(folder, result):
+    wrong = {**result.rows["repo2agent"], "id": "other@1", "text": result.rows["repo2agent"]["text"] + "x"}
+    tables = {config: {"train": result.of(config)} for config in DEFAULT_CONFIGS}
+    write_dataset(folder, tables | {"repo2agent": {"train": [result.rows["repo2agent"], wrong]}})
+    with pytest.raises(UserError, match=r"repo2agent, row 1 \(other@1\): .*end at character"):
+        verify_dataset(folder)
+
+
+def test_the_same_row_twice_is_named(folder, result):
+    tables = {config: {"train": result.of(config)} for config in DEFAULT_CONFIGS}
+    write_dataset(folder, tables | {"raw-repos": {"train": result.of("raw-repos") * 2}})
+    with pytest.raises(UserError, match="another row has the same id"):
+        verify_dataset(folder, ("raw-repos",))
+
+
+def test_a_folder_without_rows_is_named(tmp_path):
+    with pytest.raises(UserError, match="no rows in it"):
+        verify_dataset(tmp_path)

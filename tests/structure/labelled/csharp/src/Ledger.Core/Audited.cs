@@ -1,0 +1,7 @@
+namespace Ledger.Core
+{
+    public interface Audited
+    {
+        string Who { get; }
+    }
+}

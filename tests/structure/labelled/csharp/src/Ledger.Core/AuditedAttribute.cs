@@ -1,0 +1,9 @@
+using System;
+
+namespace Ledger.Core
+{
+    [AttributeUsage(AttributeTargets.All)]
+    public sealed class AuditedAttribute : Attribute
+    {
+    }
+}

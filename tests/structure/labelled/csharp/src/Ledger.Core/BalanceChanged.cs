@@ -1,0 +1,4 @@
+namespace Ledger.Core
+{
+    public delegate void BalanceChanged(Entity sender, Money balance);
+}

@@ -1,0 +1,8 @@
+namespace Ledger.Core
+{
+    public enum Currency
+    {
+        Eur,
+        Usd,
+    }
+}

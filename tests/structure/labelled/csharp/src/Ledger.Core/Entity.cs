@@ -1,0 +1,9 @@
+using System;
+
+namespace Ledger.Core
+{
+    public abstract class Entity
+    {
+        public Guid Id { get; } = Guid.NewGuid();
+    }
+}

@@ -1,0 +1,7 @@
+namespace Ledger.Core
+{
+    public interface IRepository
+    {
+        int Count { get; }
+    }
+}

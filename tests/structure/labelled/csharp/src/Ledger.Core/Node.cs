@@ -1,0 +1,7 @@
+namespace Ledger.Core
+{
+    public class Node
+    {
+        public const int MaxDepth = 8;
+    }
+}

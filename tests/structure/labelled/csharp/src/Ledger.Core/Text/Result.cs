@@ -1,0 +1,7 @@
+namespace Ledger.Core.Text
+{
+    public class Result
+    {
+        public string Line;
+    }
+}

@@ -1,0 +1,8 @@
+namespace Ledger.Data.Migrations
+{
+    public enum Result
+    {
+        Done,
+        Failed,
+    }
+}

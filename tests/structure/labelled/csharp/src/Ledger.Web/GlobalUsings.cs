@@ -1,0 +1,3 @@
+global using Ledger.Core;
+global using static Ledger.Core.Diagnostics.Levels;
+global using Store = Ledger.Data.AccountStore;

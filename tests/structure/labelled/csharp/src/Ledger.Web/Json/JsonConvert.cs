@@ -1,0 +1,6 @@
+namespace Ledger.Web.Json;
+
+public static class JsonConvert
+{
+    public static string SerializeObject(object value) => "";
+}

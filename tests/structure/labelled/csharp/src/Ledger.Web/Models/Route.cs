@@ -1,0 +1,6 @@
+namespace Ledger.Web.Models;
+
+public class Route
+{
+    public string Path { get; init; } = "";
+}

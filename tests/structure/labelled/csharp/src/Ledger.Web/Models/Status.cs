@@ -1,0 +1,3 @@
+namespace Ledger.Web.Models;
+
+public enum Status { Open, Empty }

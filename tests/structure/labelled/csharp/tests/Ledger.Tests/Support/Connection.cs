@@ -1,0 +1,7 @@
+namespace Ledger.Tests.Support
+{
+    public class Connection
+    {
+        public int Opened;
+    }
+}

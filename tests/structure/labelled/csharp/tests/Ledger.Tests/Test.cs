@@ -1,0 +1,7 @@
+namespace Ledger.Tests
+{
+    public class Test
+    {
+        public string Name;
+    }
+}

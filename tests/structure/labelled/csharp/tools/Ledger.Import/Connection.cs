@@ -1,0 +1,7 @@
+namespace Ledger.Data
+{
+    public class Connection
+    {
+        public string Url;
+    }
+}

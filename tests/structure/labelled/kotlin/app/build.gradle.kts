@@ -1,0 +1,9 @@
+plugins {
+    kotlin("jvm")
+    application
+}
+
+dependencies {
+    implementation(project(":core"))
+    implementation(projects.shared)
+}

@@ -1,0 +1,5 @@
+package org.example.lending.app
+
+private const val PREFIX = "lending"
+
+internal fun log(message: String) = println("[$PREFIX] $message")

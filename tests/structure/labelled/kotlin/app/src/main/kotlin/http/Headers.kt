@@ -1,0 +1,7 @@
+package org.example.lending.app.http
+
+class Headers {
+    companion object {
+        val Empty = Headers()
+    }
+}

@@ -1,0 +1,4 @@
+package org.example.lending.model
+
+typealias Limit = Int
+typealias Shelf = Map<Isbn, List<Book>>

@@ -1,0 +1,5 @@
+package org.example.lending.model
+
+import org.example.lending.money.*
+
+fun sampleBook() = Book(Isbn("9780000000002"), "Sample", Money(100, Currency.EUR))

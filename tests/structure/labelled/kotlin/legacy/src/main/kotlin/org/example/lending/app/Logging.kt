@@ -1,0 +1,3 @@
+package org.example.lending.app
+
+fun log(message: Any) = println(message)

@@ -1,0 +1,3 @@
+package org.example.lending.money
+
+class Money(val amount: Double)

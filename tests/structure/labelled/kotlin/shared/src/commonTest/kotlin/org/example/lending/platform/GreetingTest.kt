@@ -1,0 +1,10 @@
+package org.example.lending.platform
+
+import kotlin.test.Test
+
+class GreetingTest {
+    @Test
+    fun saysWhere() {
+        check(platformName().isNotEmpty())
+    }
+}

@@ -1,0 +1,3 @@
+package org.example.lending.platform
+
+fun title(): String = platformName()

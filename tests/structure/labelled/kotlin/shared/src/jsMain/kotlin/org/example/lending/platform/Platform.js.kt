@@ -1,0 +1,5 @@
+package org.example.lending.platform
+
+actual class Uuid(actual val text: String)
+
+actual fun platformName(): String = "JavaScript"

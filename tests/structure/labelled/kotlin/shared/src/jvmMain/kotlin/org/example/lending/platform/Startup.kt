@@ -1,0 +1,3 @@
+package org.example.lending.platform
+
+fun banner(): String = platformName() + " " + Greeting(Uuid("1")).text()

@@ -1,0 +1,6 @@
+<?php
+
+abstract class Acme_Template_Base
+{
+    const VERSION = '1';
+}

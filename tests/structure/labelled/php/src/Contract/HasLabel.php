@@ -1,0 +1,8 @@
+<?php
+
+namespace Acme\Shop\Contract;
+
+interface HasLabel
+{
+    public function label(): string;
+}

@@ -1,0 +1,9 @@
+<?php
+
+namespace Acme\Shop\Exception;
+
+use RuntimeException;
+
+class NotFound extends RuntimeException
+{
+}

@@ -1,0 +1,10 @@
+<?php
+
+namespace Acme\Shop\Model;
+
+use Acme\Money\Amount;
+
+interface HasTotal
+{
+    public function total(): Amount;
+}

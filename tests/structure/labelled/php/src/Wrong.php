@@ -1,0 +1,10 @@
+<?php
+
+namespace Acme\Shop;
+
+/**
+ * Its name fits what others ask for, but it declares something else.
+ */
+class Right
+{
+}

@@ -1,0 +1,4 @@
+<?php
+
+require_once dirname(__DIR__) . '/vendor/autoload.php';
+require_once __DIR__ . '/fixtures/stubs.php';

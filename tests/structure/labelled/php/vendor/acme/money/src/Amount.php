@@ -1,0 +1,7 @@
+<?php
+
+namespace Acme\Money;
+
+class Amount
+{
+}

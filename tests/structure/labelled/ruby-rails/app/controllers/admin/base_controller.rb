@@ -1,0 +1,3 @@
+class Admin::BaseController < ApplicationController
+  before_action :require_staff
+end

@@ -1,0 +1,2 @@
+class Lending::Refused < StandardError
+end

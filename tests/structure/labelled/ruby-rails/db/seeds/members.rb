@@ -1,0 +1,1 @@
+Member.create!(name: "A member")

@@ -1,0 +1,3 @@
+module Search
+  VERSION = "0.1.0"
+end

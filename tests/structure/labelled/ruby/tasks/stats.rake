@@ -1,0 +1,5 @@
+desc "Count the entries of a book"
+task :stats do
+  require "ledger"
+  puts Ledger::Book.open(ENV.fetch("BOOK")).entries.size
+end

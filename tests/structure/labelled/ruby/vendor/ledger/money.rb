@@ -1,0 +1,4 @@
+# A copy that somebody forgot.
+module Ledger
+  Money = Struct.new(:cents)
+end
