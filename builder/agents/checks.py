@@ -20,6 +20,7 @@ _MAX_DEFECTS = 10  # shown of one draft
 _MAX_CUTS = 50  # tries to find what parses of a draft that was cut off
 _MAX_QUOTED = 120  # characters of the draft in a sentence
 _WORD = re.compile(r"\w+")
+_COMPUTED = re.compile(r"[${}()\s]|^[A-Z_][A-Z0-9_]*$")  # a name that only a run, or a macro, would tell
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class Checker:
                 yield from _faults(draft, reading)
             return
         for name in reading.unresolved:
-            if name not in self._elsewhere:
-                sentence = f"The import of {_quoted(name)} leads to no file of this project."
+            if name not in self._elsewhere and not _COMPUTED.search(name):
+                sentence = f"The import of {_quoted(name)} does not resolve to a file of this project."
                 yield Defect(IMPORT, name, sentence)
         for place, name in reading.missing_names:
             sentence = f"{_quoted(name)} is asked of {_quoted(place)}, which does not define it."

@@ -213,6 +213,19 @@ def test_javascript_typescript_and_c(make_repository) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "draft"),
+    [
+        ("a.php", '<?php\nrequire "pages/$page.php";\n'),
+        ("a.rb", 'require "pages/#{page}"\n'),
+        ("a.c", "#include PAGES\nint a;\n"),
+    ],
+)
+def test_an_import_that_is_computed_is_not_judged(make_repository, path, draft) -> None:
+    blueprint = analyze(make_repository({path: "\n", "pages/x.py": "A = 1\n"}))
+    assert keys(draft, path, blueprint) == []
+
+
 def test_a_grammar_that_cannot_read_the_real_file_says_nothing_of_a_draft(make_repository) -> None:
     blueprint = analyze(make_repository({"a.py": "def f(:\n    pass\n", "b.py": "def f(): ...\n"}))
     assert keys("def g(:\n", "a.py", blueprint) == []

@@ -122,7 +122,7 @@ def test_a_dataset_with_debugging_loads_and_says_what_was_found(
     console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     inspect_row(tmp_path, "repo2agent-debug", 0, full=True, console=console)
     text = console.export_text()
-    assert "from .gone import x" in text and "leads to no file of this project" in text
+    assert "from .gone import x" in text and "does not resolve to a file of this project" in text
     print_summary(tmp_path, console=console)
     assert "2 import, 2 contract" in console.export_text()
 
