@@ -67,7 +67,9 @@ def build(options: Namespace) -> None:
     config = from_dict({entry.name: options.as_dict()[entry.name] for entry in fields(BuildConfig)})
     tables = build_tables(options.repos, config)
     write_dataset(output, tables)
-    figures = statistics(row for rows in tables["repo2agent-search"].values() for row in rows)
+    # The first table of rows, one a repository: the log's are something else.
+    rows = next((table for name, table in tables.items() if name != "search-log"), {})
+    figures = statistics(row for split in rows.values() for row in split)
     ratio = f" ({figures['token_ratio']:.2f} times as plain code)" if figures["token_ratio"] else ""
     print(
         f"{output}: {figures['num_repositories']} repositories, {figures['num_files']} files, "

@@ -22,6 +22,7 @@ class BuildConfig:
         tokenizer: The scorer's tokenizer (a path or Hub id), where its model id does not lead to it.
         store: File that keeps every answer; by default one for all builds, in the cache.
         concurrency: Calls in flight to one server.
+        configs: The configs that `build` writes, by name; none: all but those that must be asked for.
         agents: How the agents write.
         search: How thoughts are searched.
         loss_roles: The roles that carry loss.
@@ -36,6 +37,7 @@ class BuildConfig:
     tokenizer: str | None = None
     store: str | None = None
     concurrency: int = 8
+    configs: tuple[str, ...] = ()
     agents: AgentOptions = field(default_factory=AgentOptions)
     search: SearchOptions = field(default_factory=SearchOptions)
     loss_roles: tuple[str, ...] = tuple(sorted(DEFAULT_LOSS_ROLES))
@@ -62,8 +64,9 @@ def from_dict(values: dict[str, Any]) -> BuildConfig:
         for name, kind in (("agents", AgentOptions), ("search", SearchOptions)):
             if isinstance(value := values.get(name), dict):
                 parts[name] = kind(**value)
-        if "loss_roles" in values:
-            parts["loss_roles"] = tuple(values["loss_roles"])
+        for name in ("configs", "loss_roles"):
+            if name in values:
+                parts[name] = tuple(values[name])
         return BuildConfig(**{**values, **parts})
     except (TypeError, ValueError) as error:
         raise UserError(f"bad configuration: {error}") from None

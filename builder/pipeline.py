@@ -14,13 +14,22 @@ from typing import Any
 
 from tqdm import tqdm
 
-from builder.agents import Team, prompts_hash
+from builder.agents import Team, debug, num_debug_calls, prompts_hash
 from builder.cache import cache_home
 from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.llm import Model, connect, pocket_server
 from builder.repository import Repository, identify, load
-from builder.rows import CONFIGS, Provenance, messages_row, raw_row, row_id, split_of, trajectory_row
+from builder.rows import (
+    CONFIGS,
+    DEFAULT_CONFIGS,
+    Provenance,
+    messages_row,
+    raw_row,
+    row_id,
+    split_of,
+    trajectory_row,
+)
 from builder.search import Scorer, num_search_calls, refine
 from builder.structure import analyze
 
@@ -43,7 +52,7 @@ class Reconstruction:
     log: list[dict[str, Any]] = field(default_factory=list)
 
     def of(self, config: str) -> list[dict[str, Any]]:
-        """The rows of ``config``, one of ``CONFIGS``."""
+        """The rows of ``config``, one of ``CONFIGS`` that was wanted."""
         if config == "messages":
             return [messages_row(self.rows["repo2agent-search"])]
         return self.log if config == "search-log" else [self.rows[config]]
@@ -53,7 +62,7 @@ async def reconstruct(
     repository: Repository,
     models: Models,
     config: BuildConfig,
-    wanted: Collection[str] = CONFIGS,
+    wanted: Collection[str] = DEFAULT_CONFIGS,
     progress: tqdm | None = None,
 ) -> Reconstruction:
     """Rebuild one repository: its structure, the work of the agents, the search, and a row of each.
@@ -82,15 +91,26 @@ async def reconstruct(
         calls.expect(team.num_calls())
         trajectory = await team.simulate()
         result.rows["repo2agent"] = trajectory_row(trajectory, *common, notes=team.notes)
-        if set(wanted) <= {"raw-repos", "spec-only", "repo2agent"}:
-            return result
+        to_debug = {"repo2agent-debug": (trajectory, list(team.notes))}
+        if not set(wanted) <= {"raw-repos", "spec-only", "repo2agent", *to_debug}:
+            num_thoughts = sum(step.kind == "design" for step in trajectory.steps)
+            calls.expect(num_search_calls(num_thoughts, config.search))
+            scorer = Scorer(models.scorer, config.search.context_tokens)
+            refined = await refine(team, trajectory, scorer, config.search, calls.done)
+            result.rows["repo2agent-search"] = trajectory_row(
+                refined.trajectory, *common, refined.scores, team.notes
+            )
+            result.log = [{"id": row_id(blueprint), "seed": config.seed, **entry} for entry in refined.log]
+            to_debug["repo2agent-search-debug"] = refined.trajectory, list(team.notes)
 
-        num_thoughts = sum(step.kind == "design" for step in trajectory.steps)
-        calls.expect(num_search_calls(num_thoughts, config.search))
-        scorer = Scorer(models.scorer, config.search.context_tokens)
-        refined = await refine(team, trajectory, scorer, config.search, calls.done)
-    result.rows["repo2agent-search"] = trajectory_row(refined.trajectory, *common, refined.scores, team.notes)
-    result.log = [{"id": row_id(blueprint), "seed": config.seed, **entry} for entry in refined.log]
+        for name, (finished, notes) in to_debug.items():
+            if name in wanted:
+                calls.expect(num_debug_calls(finished))
+                debugged = await debug(team, finished)
+                # No scores: those of its thoughts are of another row's text, and stand there.
+                result.rows[name] = trajectory_row(
+                    debugged.trajectory, *common, notes=[*notes, *debugged.notes]
+                )
     return result
 
 
@@ -99,15 +119,18 @@ def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, li
 
     Interrupted and started again, it asks for nothing that the store holds.
     """
+    if unknown := sorted(set(config.configs) - set(CONFIGS)):
+        raise UserError(f"no config {', '.join(unknown)}; there are {', '.join(CONFIGS)}")
+    wanted = [name for name in CONFIGS if name in (config.configs or DEFAULT_CONFIGS)]
     repositories = load_all(sources, alone=len(sources) == 1)
     if not repositories:
         raise UserError(f"none of the {len(sources)} repositories could be read; see the lines above")
     splits = [split_of(repository.identity, config.validation, config.test) for repository in repositories]
     with serving(config) as config:
-        results = reconstruct_all(repositories, config)
-    tables: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in CONFIGS}
+        results = reconstruct_all(repositories, config, wanted)
+    tables: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in wanted}
     for split, result in zip(splits, results, strict=True):
-        for name in CONFIGS:
+        for name in wanted:
             tables[name].setdefault(split, []).extend(result.of(name))
     return tables
 
@@ -131,7 +154,7 @@ def load_all(sources: Sequence[str], *, alone: bool) -> list[Repository]:
 
 
 def reconstruct_all(
-    repositories: Sequence[Repository], config: BuildConfig, wanted: Collection[str] = CONFIGS
+    repositories: Sequence[Repository], config: BuildConfig, wanted: Collection[str] = DEFAULT_CONFIGS
 ) -> list[Reconstruction]:
     """Reconstruct ``repositories`` side by side, in their order, with the models that ``config`` names."""
     work = _reconstruct_all(repositories, config, wanted)

@@ -21,7 +21,7 @@ from datasets import Dataset, load_dataset
 import builder  # noqa: F401  (lets load_dataset build)
 from builder.config import BuildConfig
 from builder.llm import pocket_server
-from builder.rows import CONFIGS
+from builder.rows import CONFIGS, DEFAULT_CONFIGS
 from builder.trajectory import replay
 
 ROOT = Path(__file__).parents[1]
@@ -224,15 +224,15 @@ def test_a_killed_build_goes_on_where_it_was(built, repositories, tiny_url, tmp_
     assert len(set(asked)) == len(asked)
 
     proxy.requests.clear()
-    before = {config: table(tmp_path / "dataset", config) for config in CONFIGS}
+    before = {config: table(tmp_path / "dataset", config) for config in DEFAULT_CONFIGS}
     run(command)
     assert not [body for body in proxy.requests if CANARY not in body]
-    assert {config: table(tmp_path / "dataset", config) for config in CONFIGS} == before
-    assert before == {config: table(built, config) for config in CONFIGS}
+    assert {config: table(tmp_path / "dataset", config) for config in DEFAULT_CONFIGS} == before
+    assert before == {config: table(built, config) for config in DEFAULT_CONFIGS}
 
 
 def test_no_path_of_this_machine_stands_in_a_row(built, repositories, tiny_directory) -> None:
-    for config in CONFIGS:
+    for config in DEFAULT_CONFIGS:
         rows = json.dumps(table(built, config))
         for path in (*repositories, str(tiny_directory), str(Path.home())):
             assert path not in rows

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import io
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
+from builder.agents import verify_debugging
 from builder.config import BuildConfig, from_dict
 from builder.errors import UserError
-from builder.pipeline import Models, reconstruct
+from builder.pipeline import Models, build, reconstruct
 from builder.repository import load
-from builder.rows import CONFIGS
-from builder.trajectory import from_row, render, replay, without_words
+from builder.rows import CONFIGS, DEFAULT_CONFIGS, debugging, problems
+from builder.structure import analyze
+from builder.trajectory import from_row, render, replay, turns, without_words
 from builder.trajectory.steps import STRUCTURE_KINDS
 
 PACKAGES = ["iniconfig", "pluggy", "tenacity"]
@@ -82,7 +86,70 @@ def test_spec_only_is_the_trajectory_without_what_a_model_says(scripted) -> None
 
 def test_every_config_has_rows(scripted) -> None:
     result = rebuild(source("iniconfig"), scripted())
-    assert all(result.of(config) for config in CONFIGS)
+    assert all(result.of(config) for config in DEFAULT_CONFIGS)
+
+
+DEBUG_CONFIGS = ("repo2agent-debug", "repo2agent-search-debug")
+DRAFT = "```python\nfrom .gone import something\n\n\ndef surely_not_there(): ...\n```"
+
+
+def debugging_model(scripted):
+    def answer(messages, seed):
+        return DRAFT if "in one code block" in messages[-1]["content"] else f"I think of number {seed}."
+
+    return scripted(answer=answer)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_rows_with_debugging_replay_and_are_true(package, scripted) -> None:
+    repository = load(source(package))
+    model = debugging_model(scripted)
+    result = asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), CONFIGS))
+    blueprint = analyze(repository)
+    for config in DEBUG_CONFIGS:
+        row = result.rows[config]
+        assert replay(row) == {file.path: file.content for file in repository.files}
+        assert verify_debugging(row, blueprint) == []
+        assert list(problems(row)) == []
+        shown = [step for step in turns(from_row(row)) if step.call == "check"]
+        assert len(shown) == sum(step["kind"] == "draft" for step in row["steps"])
+        assert row["scores"] == []
+        kinds = [step["kind"] for step in row["steps"]]
+        assert kinds.count("draft") == kinds.count("check") == kinds.count("design") > 0
+        figures = debugging([row])
+        assert figures["num_drafts"] == kinds.count("draft")
+        assert sum(figures["defects"].values()) == kinds.count("debug")
+        assert figures["resolved"] == 1.0  # no real file here imports what is gone
+
+
+def test_debugging_changes_no_other_row_and_is_the_same_again(scripted) -> None:
+    repository = load(source("iniconfig"))
+
+    def rows(wanted):
+        model = debugging_model(scripted)
+        return asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), wanted))
+
+    everything, plain = rows(CONFIGS), rows(DEFAULT_CONFIGS)
+    assert {config: everything.of(config) for config in DEFAULT_CONFIGS} == {
+        config: plain.of(config) for config in DEFAULT_CONFIGS
+    }
+    for config in DEBUG_CONFIGS:
+        assert rows([config]).of(config) == everything.of(config)
+        assert config not in plain.rows
+
+
+def test_debugging_without_search_scores_nothing_and_calls_are_counted_to_the_end(scripted) -> None:
+    model = debugging_model(scripted)
+    bar = tqdm(total=0, disable=False, file=io.StringIO())
+    repository = load(source("iniconfig"))
+    asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), ["repo2agent-debug"], bar))
+    assert not model.scored
+    assert bar.n == bar.total == len(model.generated)
+
+
+def test_a_config_that_there_is_not_is_named() -> None:
+    with pytest.raises(UserError, match="no config repo2agent-debugging; there are repo2agent-search"):
+        build(["x"], BuildConfig(configs=("repo2agent-debugging",)))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +166,8 @@ def test_a_wrong_configuration_is_named(values, word) -> None:
 
 
 def test_values_as_they_stand_in_yaml_become_a_configuration() -> None:
-    config = from_dict({"llm": "http://x", "search": {"rounds": 1}, "loss_roles": ["code"]})
+    config = from_dict(
+        {"llm": "http://x", "search": {"rounds": 1}, "loss_roles": ["code"], "configs": ["raw-repos"]}
+    )
     assert (config.scorer_url, config.generator_url) == ("http://x", "http://x")
-    assert (config.search.rounds, config.loss_roles) == (1, ("code",))
+    assert (config.search.rounds, config.loss_roles, config.configs) == (1, ("code",), ("raw-repos",))

@@ -1,6 +1,22 @@
 """Main agent and sub-agents: they write the requirement, the plan and the thoughts."""
 
+from builder.agents.checks import Checker, Defect, check
+from builder.agents.debugging import debug, num_debug_calls, verify_debugging
 from builder.agents.prompts import messages, prompt_hash, prompts_hash, quote
 from builder.agents.simulation import AgentOptions, Team, call_seed
 
-__all__ = ["AgentOptions", "Team", "call_seed", "messages", "prompt_hash", "prompts_hash", "quote"]
+__all__ = [
+    "AgentOptions",
+    "Checker",
+    "Defect",
+    "Team",
+    "call_seed",
+    "check",
+    "debug",
+    "messages",
+    "num_debug_calls",
+    "prompt_hash",
+    "prompts_hash",
+    "quote",
+    "verify_debugging",
+]

@@ -28,17 +28,19 @@ class AgentOptions:
     Attributes:
         temperature: Sampling temperature of every generation; 0 is greedy.
         max_thought_tokens: Longest design thought, in tokens of the generator.
+        max_draft_tokens: Longest draft that is checked for defects, in tokens of the generator.
         max_read_chars: What a sub-agent may read in all, in characters; dependencies beyond are not read.
         max_prompt_chars: Bound on what a prompt takes over from the repository, in characters.
     """
 
     temperature: float = 0.7
     max_thought_tokens: int = 160
+    max_draft_tokens: int = 400
     max_read_chars: int = 24_000
     max_prompt_chars: int = 4_000
 
     def __post_init__(self) -> None:
-        for name in ("max_thought_tokens", "max_prompt_chars"):
+        for name in ("max_thought_tokens", "max_draft_tokens", "max_prompt_chars"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
@@ -115,14 +117,20 @@ class Team:
         return tuple(chosen)
 
     async def ask(self, prompt: str, values: Mapping[str, str], max_tokens: int, variant: object = 0) -> str:
-        """One generation, cleaned; ``""`` (and a note) where the call failed for good.
+        """One generation, cleaned and without the sentence that the limit cut off; else as ``generate``."""
+        return whole_sentences(clean(await self.generate(prompt, values, max_tokens, variant)))
+
+    async def generate(
+        self, prompt: str, values: Mapping[str, str], max_tokens: int, variant: object = 0
+    ) -> str:
+        """One generation as the model gave it; ``""`` (and a note) where the call failed for good.
 
         ``variant`` tells calls with the same prompt about the same file apart.
         """
         path = values.get("path", "")
         seed = call_seed(self.seed, self.blueprint.repository.identity, prompt, path, variant)
         try:
-            answer = await self.generator.generate(
+            return await self.generator.generate(
                 messages(prompt, **values),
                 max_tokens=max_tokens,
                 temperature=self.options.temperature,
@@ -133,7 +141,6 @@ class Team:
             return ""
         finally:
             self.on_call()
-        return whole_sentences(clean(answer))
 
     def file_values(self, path: str) -> dict[str, str]:
         """What the prompts about one file are filled with; nothing of it comes from code bodies."""

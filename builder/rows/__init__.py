@@ -7,12 +7,21 @@ from builder.rows.inspect import inspect_row, print_summary
 from builder.rows.messages import MESSAGES_FEATURES, messages_row
 from builder.rows.publish import publish
 from builder.rows.splits import SPLITS, split_of
-from builder.rows.statistics import statistics
+from builder.rows.statistics import debugging, statistics
 from builder.rows.verify import problems, verify_dataset
-from builder.rows.write import CONFIGS, built_files, dataset_card, features_of, read_rows, write_dataset
+from builder.rows.write import (
+    CONFIGS,
+    DEFAULT_CONFIGS,
+    built_files,
+    dataset_card,
+    features_of,
+    read_rows,
+    write_dataset,
+)
 
 __all__ = [
     "CONFIGS",
+    "DEFAULT_CONFIGS",
     "FEATURES",
     "LOG_FEATURES",
     "MESSAGES_FEATURES",
@@ -20,6 +29,7 @@ __all__ = [
     "Provenance",
     "built_files",
     "dataset_card",
+    "debugging",
     "features_of",
     "inspect_row",
     "messages_row",

@@ -88,6 +88,7 @@ def _row(
                 "sees": step.sees,
                 "prompt": step.prompt,
                 "unknown_names": step.unknown_names,
+                "defect": step.defect,
             }
             for step in trajectory.steps
         ],

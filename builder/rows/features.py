@@ -40,6 +40,7 @@ FEATURES = Features(
                 "unknown_names": Value(
                     "float32"
                 ),  # share of a thought's names that neither file nor deps hold
+                "defect": Value("string"),  # of a debug thought: "kind:name" of what it speaks of, else ""
             }
         ),
         # One entry a scored thought. NLLs are means in nats over the same target tokens.

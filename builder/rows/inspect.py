@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from builder.errors import UserError
-from builder.rows.statistics import statistics
-from builder.rows.write import CONFIGS, read_rows
+from builder.rows.statistics import debugging, statistics
+from builder.rows.write import CONFIGS, built_files, read_rows
 
 _STYLES = {
     "requirement": "cyan",
@@ -65,7 +65,7 @@ def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Co
             name = "main agent" if speaker == "main" else f"sub-agent for {speaker}"
             console.rule(Text(name, "bold"), align="left")
         text = row["text"][span["start"] : span["end"]]
-        if span["content"] and step["kind"] in ("observation", "write") and not full:
+        if span["content"] and step["kind"] in ("observation", "draft", "write") and not full:
             text = _shorten(text)
         console.print(Text(text, _STYLES.get(span["role"], "") if span["loss"] else _HIDDEN), end="")
         if step["kind"] == "design" and span["content"] and span["step"] in scores:
@@ -77,7 +77,8 @@ def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Co
 def print_summary(dataset: Path, trained: Path | None = None, console: Console | None = None) -> None:
     """Print the figures of a built dataset, and of a model trained on it by ``trainer/cpt.py``."""
     console = console or Console(highlight=False)
-    figures = statistics(read_rows(dataset, CONFIGS[0]))
+    built = (config for config in CONFIGS if config != "search-log" and built_files(dataset, config))
+    figures = statistics(read_rows(dataset, next(built, CONFIGS[0])))
     table = Table(box=SIMPLE, show_header=False)
     for name, column in (
         ("repositories", "num_repositories"),
@@ -97,6 +98,13 @@ def print_summary(dataset: Path, trained: Path | None = None, console: Console |
         ("the searched thought", "nll"),
     ):
         table.add_row(f"NLL of the code after {name}", _figure(figures[column]))
+    for config in CONFIGS:
+        if config.endswith("-debug") and built_files(dataset, config):
+            found = debugging(read_rows(dataset, config))
+            kinds = ", ".join(f"{count} {kind}" for kind, count in found["defects"].items())
+            table.add_row(f"{config}: drafts with defects", _figure(found["num_drafts"]))
+            table.add_row("defects thought about", kinds or "–")
+            table.add_row("share that the real file resolves", _figure(found["resolved"]))
     if trained is not None:
         metrics = _metrics(trained)
         for name, column in (("first", "loss_first_pass"), ("last", "loss_last_pass")):

@@ -50,6 +50,28 @@ def statistics(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def debugging(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts over rows with debugging: drafts in which checks found something, defects thought about by kind.
+
+    ``resolved`` is the share of those that the real file is free of, None where there are none.
+    """
+    num_drafts = num_resolved = 0
+    kinds: Counter[str] = Counter()
+    for row in rows:
+        unresolved = {span["step"] for span in row["spans"] if span["role"] == "unresolved"}
+        for number, step in enumerate(row["steps"]):
+            num_drafts += step["kind"] == "draft"
+            if step["kind"] == "debug":
+                kinds[step["defect"].partition(":")[0]] += 1
+                num_resolved += number not in unresolved
+    total = kinds.total()
+    return {
+        "num_drafts": num_drafts,
+        "defects": dict(kinds.most_common()),
+        "resolved": num_resolved / total if total else None,
+    }
+
+
 def _redactions(files: Iterable[Mapping[str, Any]]) -> Counter[str]:
     kinds: Counter[str] = Counter()
     for file in files:

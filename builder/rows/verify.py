@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from builder.agents import verify_debugging
 from builder.errors import UserError
 from builder.rows.messages import messages_row
 from builder.rows.write import CONFIGS, built_files, read_rows
@@ -22,7 +23,10 @@ _FOLLOWING = {
     "need": {"read", "design", "write"},
     "read": {"observation"},
     "observation": {"read", "design", "write"},
-    "design": {"write"},
+    "design": {"draft", "write"},
+    "draft": {"check"},
+    "check": {"debug", "write"},
+    "debug": {"debug", "write"},
     "write": {"finish"},
 }
 
@@ -82,7 +86,8 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     Checked are: spans tile the text; the writes give every file its recorded content, once; each read equals
     what had been written by then; rendering the steps gives this very text; files come after what they need;
     a sub-agent's steps come in their order, its thoughts before its file; it reads what its file needs; and,
-    for rows of this version, the graph and the outlines are those of the code.
+    for rows of this version, the graph and the outlines are those of the code, and the checks say of each
+    draft what is observed of it.
     """
     try:
         trajectory = from_row(row)
@@ -103,7 +108,9 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     if not {score["step"] for score in row["scores"]} <= designs:
         yield "a score belongs to no thought"
     if row["version"] == version("repo2agent"):
-        yield from _structure_problems(row, trajectory, analyze(trajectory.repository), written)
+        blueprint = analyze(trajectory.repository)
+        yield from _structure_problems(row, trajectory, blueprint, written)
+        yield from verify_debugging(row, blueprint)
 
 
 def _rendering_problems(row: Mapping[str, Any], trajectory: Trajectory) -> Iterator[str]:

@@ -12,10 +12,11 @@ from builder.errors import UserError
 from builder.rows.features import FEATURES, LOG_FEATURES
 from builder.rows.messages import MESSAGES_FEATURES
 from builder.rows.splits import SPLITS
-from builder.rows.statistics import statistics
+from builder.rows.statistics import debugging, statistics
 
-# The first is the default.
-CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "spec-only", "messages", "search-log")
+# Of those that are built unless others are asked for, the first is the default.
+DEFAULT_CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "spec-only", "messages", "search-log")
+CONFIGS = (*DEFAULT_CONFIGS, "repo2agent-debug", "repo2agent-search-debug")
 
 Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split -> rows
 
@@ -125,6 +126,11 @@ def dataset_card(tables: Tables) -> str:
         DatasetCard.from_template(
             data,
             template_path=os.fspath(template_path()),
+            debugging={
+                config: debugging(row for part in tables[config].values() for row in part)
+                for config in configs
+                if config.endswith("-debug")
+            },
             configs=[
                 {"name": config, "splits": {split: len(part) for split, part in tables[config].items()}}
                 for config in configs

@@ -81,7 +81,13 @@ class Found:
 
 
 class Language(Protocol):
-    """What a language's module offers."""
+    """What a language's module offers.
+
+    It may offer two functions more, for checks of drafts (:mod:`builder.structure.drafts`), where its facts
+    can tell: ``bound(source)``, the names that a file has at its top level, or ``None`` where only running it
+    would tell; and ``missing_names(path, facts, repository, written)``, pairs of a file or folder that is
+    ``written`` and a name that the file at ``path`` asks of it in vain.
+    """
 
     def scan(self, source: bytes) -> Facts:
         """Read one file's UTF-8 text alone. What has syntax errors gives the facts of what parses of it.

@@ -9,6 +9,9 @@ import functools
 import importlib
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 MAX_BYTES = 2_000_000  # a larger file is not parsed
 _MAX_PARSE = 5_000_000  # microseconds: some broken texts are repaired in quadratic time
 _MAX_SEARCH = 1_000_000  # and some wide trees searched in it; past this a search ends with what it has
+
+
+_watched: ContextVar[list[Node] | None] = ContextVar("watched", default=None)
 
 
 class Unparsed(Exception):
@@ -33,10 +39,37 @@ def parse(grammar: str, source: bytes) -> Node:
         raise Unparsed(f"larger than {MAX_BYTES} bytes")
     parser = _parser(grammar)
     try:
-        return parser.parse(source).root_node
+        root = parser.parse(source).root_node
     except ValueError:
         parser.reset()
         raise Unparsed(f"not parsed within {_MAX_PARSE / 1e6:.0f} s") from None
+    if (roots := _watched.get()) is not None:
+        roots.append(root)
+    return root
+
+
+@contextmanager
+def watching() -> Iterator[list[Node]]:
+    """Collects the roots of what is parsed meanwhile: every language's `scan` parses through `parse`."""
+    roots: list[Node] = []
+    token = _watched.set(roots)
+    try:
+        yield roots
+    finally:
+        _watched.reset(token)
+
+
+def errors(root: Node, limit: int) -> list[Node]:
+    """The first ``limit`` nodes that stand for text that does not parse, or for a token that is missing."""
+    found: list[Node] = []
+    stack = [root]
+    while stack and len(found) < limit:
+        node = stack.pop()
+        if node.is_error or node.is_missing:
+            found.append(node)
+        elif node.has_error:
+            stack += reversed(node.children)
+    return found
 
 
 def captures(grammar: str, query: str, node: Node, end: int | None = None) -> list[Node]:

@@ -13,6 +13,7 @@ from builder.trajectory.steps import (
     Step,
     Trajectory,
     clean,
+    printable,
     without_words,
     writes_only,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "encode_texts",
     "from_row",
     "prefix_ids",
+    "printable",
     "render",
     "render_chat",
     "render_raw",

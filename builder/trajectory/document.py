@@ -2,7 +2,7 @@
 
 The text that is rendered here is the text that is scored, stored and trained on. Every step becomes a
 few spans: its own text (``content``) and the tags around it. Tags carry a suffix that stands in no
-file of the repository, so no file content can close them; generated text is cleaned of tags before.
+file of the repository and in no draft, so neither can close them; other generated text is cleaned of tags.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
     """Flatten ``trajectory`` into one document; sub-agents stand where the main agent calls them."""
     files = {file.path: file for file in trajectory.repository.files}
     steps = trajectory.steps
-    outlines = [step.text for step in steps if step.kind == "spec"]
-    suffix = fence_suffix([*(file.content for file in files.values()), *outlines])
+    shown = [step.text for step in steps if step.kind in ("spec", "draft", "check")]
+    suffix = fence_suffix([*(file.content for file in files.values()), *shown])
     out = Writer(loss_roles)
     preamble = Range(start=0, end=0)
     plan: dict[str, Range] = {}
@@ -157,7 +157,7 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
                 segments.append(Segment(start=start, end=start, path=step.path, plan=[]))
             case "spec":
                 block("spec", number, step, step.role)
-            case "need" | "design" if step.text:
+            case "need" | "design" | "debug" if step.text:
                 block("think", number, step, step.role)
             case "read":
                 out.add(f"<{_tag('read' + suffix, step.path)} />\n", step.role, number)
@@ -166,6 +166,12 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
                 content = files[step.path].content
                 out.add(content, step.role, number, content=True)
                 out.add(f"{gap(content)}</observation{suffix}>\n", step.role, number)
+            case "draft":
+                out.add(f"<{_tag('draft' + suffix, step.path)}>\n", step.role, number)
+                out.add(step.text, step.role, number, content=True)
+                out.add(f"</draft{suffix}>\n", step.role, number)
+            case "check":
+                block("observation", number, step, step.role)
             case "write":
                 out.add(f"<{_tag('write' + suffix, step.path)}>\n", "call", number)
                 for text, role in code_pieces(files[step.path]):

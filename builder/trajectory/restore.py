@@ -19,6 +19,7 @@ def from_row(row: Mapping[str, Any]) -> Trajectory:
     """
     contents = replay(row)
     texts = step_texts(row["text"], row["spans"], len(row["steps"]))
+    unresolved = {span["step"] for span in row["spans"] if span["role"] == "unresolved"}
     steps = tuple(
         Step(
             agent=step["agent"],
@@ -28,8 +29,10 @@ def from_row(row: Mapping[str, Any]) -> Trajectory:
             sees=step["sees"],
             prompt=step["prompt"],
             unknown_names=step["unknown_names"],
+            defect=step.get("defect") or "",
+            resolved=number not in unresolved,
         )
-        for step, text in zip(row["steps"], texts, strict=True)
+        for number, (step, text) in enumerate(zip(row["steps"], texts, strict=True))
     )
     redactions = _redactions(row)
     files = tuple(

@@ -20,6 +20,9 @@ ROLES = {
     "read": "call",
     "observation": "observation",  # what a read returned
     "design": "think",  # sub-agent: how it will write the file; what the search rewrites
+    "draft": "draft",  # sub-agent: a first try, shown only where the checks of it find something
+    "check": "observation",  # what the checks found
+    "debug": "think",  # sub-agent: what is wrong there; `unresolved` where the file itself has it too
     "write": "code",
     "finish": "call",  # sub-agent: back to main
 }
@@ -30,7 +33,9 @@ STRUCTURE_KINDS = ("delegate", "spec", "read", "observation", "write", "finish")
 
 DEFAULT_LOSS_ROLES = frozenset({"requirement", "plan", "think", "call", "code"})
 
-TAGS = ("requirement", "plan", "implement", "spec", "think", "read", "observation", "write", "file")
+TAGS = (
+    "requirement", "plan", "implement", "spec", "think", "read", "observation", "draft", "write", "file",
+)  # fmt: skip
 _TAG_LIKE = re.compile(rf"</?(?:{'|'.join(TAGS)})(?:-\d+)?(?![\w-])[^>\n]*>?")
 # Everything but tab and newline below space, DEL, the C1 block, and lone surrogates.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
@@ -51,10 +56,12 @@ class Step:
     sees: str = ""
     prompt: str = ""
     unknown_names: float = 0.0
+    defect: str = ""  # of a debug thought: kind and name of what it speaks of, with ":" between them
+    resolved: bool = True  # of a debug thought: whether the file that is written is free of it
 
     @property
     def role(self) -> str:
-        return ROLES[self.kind]
+        return ROLES[self.kind] if self.resolved else "unresolved"
 
 
 @dataclass(frozen=True)
@@ -79,13 +86,17 @@ def _only(trajectory: Trajectory, kinds: Collection[str]) -> Trajectory:
     return replace(trajectory, steps=tuple(step for step in trajectory.steps if step.kind in kinds))
 
 
+def printable(generated: str) -> str:
+    """Model output with newlines alone at the ends of lines, and without control characters."""
+    return _CONTROL.sub("", generated.replace("\r\n", "\n").replace("\r", "\n"))
+
+
 def clean(generated: str, max_chars: int = 4000) -> str:
     """Model output made fit to stand in a step: bounded, one trailing newline, none of our own tags.
 
     Returns ``""`` where nothing is left: such a step is not written.
     """
-    text = generated.replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROL.sub("", text)
+    text = printable(generated)
     # Removing one tag can make another out of its neighbours.
     while True:
         text, count = _TAG_LIKE.subn("", text)

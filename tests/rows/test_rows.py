@@ -10,11 +10,11 @@ from datasets import Features, load_dataset
 from huggingface_hub import DatasetCard
 from rich.console import Console
 
-from builder.agents import AgentOptions, Team
+from builder.agents import AgentOptions, Team, debug
 from builder.errors import UserError
 from builder.repository import load
 from builder.rows import (
-    CONFIGS,
+    DEFAULT_CONFIGS,
     FEATURES,
     Provenance,
     dataset_card,
@@ -78,7 +78,7 @@ def test_a_row_has_exactly_the_columns_of_the_schema_and_survives_parquet(
     assert replay(row) == replay(built["row"])
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", DEFAULT_CONFIGS)
 def test_every_config_loads(folder, tmp_path, config):
     splits = load_dataset(str(folder), config, cache_dir=str(tmp_path / "cache"))
     assert list(splits) == ["train"]  # empty splits are left out
@@ -94,9 +94,37 @@ def test_a_later_build_leaves_no_rows_of_an_earlier_one(folder, built, tmp_path)
 def test_the_card_is_a_valid_card_and_names_licence_and_models(folder):
     card = DatasetCard.load(folder / "README.md")
     assert card.data.license == ["mit"]
-    assert [entry["config_name"] for entry in card.data.configs] == list(CONFIGS)
+    assert [entry["config_name"] for entry in card.data.configs] == list(DEFAULT_CONFIGS)
     assert "g@1" in card.text
     assert "{{" not in card.text
+
+
+def test_a_dataset_with_debugging_loads_and_says_what_was_found(
+    blueprint, bytes_tokenizer, scripted, tmp_path
+):
+    def answer(messages, seed):
+        wrong = "```python\nfrom .gone import x\n\ndef other(): ...\n```"
+        return wrong if "in one code block" in messages[-1]["content"] else "I do it well."
+
+    team = Team(blueprint, scripted(answer=answer), AgentOptions(), seed=0)
+
+    async def run():
+        return await debug(team, await team.simulate())
+
+    common = (blueprint, Provenance("g@1", "s@1", "p", 0, "0"), bytes_tokenizer, DEFAULT_LOSS_ROLES)
+    row = trajectory_row(asyncio.run(run()).trajectory, *common)
+    write_dataset(tmp_path, {"repo2agent-debug": {"train": [row]}, "search-log": {}})
+    loaded = load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))["train"][0]
+    assert loaded["steps"] == row["steps"]
+    assert {step["defect"] for step in loaded["steps"]} > {"import:.gone.x", "contract:circle"}
+    card = DatasetCard.load(tmp_path / "README.md").text
+    assert "| `repo2agent-debug` | 2 | import 2, contract 2 | 1.00 |" in card
+    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    inspect_row(tmp_path, "repo2agent-debug", 0, full=True, console=console)
+    text = console.export_text()
+    assert "from .gone import x" in text and "does not resolve to a file of this project" in text
+    print_summary(tmp_path, console=console)
+    assert "2 import, 2 contract" in console.export_text()
 
 
 def test_rows_say_under_which_licence_each_file_stands_and_what_was_redacted_of_it(

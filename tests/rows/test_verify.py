@@ -15,7 +15,7 @@ from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.pipeline import Models, reconstruct
 from builder.repository import load
-from builder.rows import CONFIGS, Provenance, problems, trajectory_row, verify_dataset, write_dataset
+from builder.rows import DEFAULT_CONFIGS, Provenance, problems, trajectory_row, verify_dataset, write_dataset
 from builder.structure import analyze
 from builder.trajectory import DEFAULT_LOSS_ROLES, Step
 
@@ -35,13 +35,13 @@ def row(result):
 
 @pytest.fixture
 def folder(result, tmp_path):
-    write_dataset(tmp_path, {config: {"train": result.of(config)} for config in CONFIGS})
+    write_dataset(tmp_path, {config: {"train": result.of(config)} for config in DEFAULT_CONFIGS})
     return tmp_path
 
 
 def test_what_was_built_holds(folder, result):
     counts = verify_dataset(folder)
-    assert counts == {config: len(result.of(config)) for config in CONFIGS}
+    assert counts == {config: len(result.of(config)) for config in DEFAULT_CONFIGS}
     assert verify_dataset(folder, ("raw-repos",)) == {"raw-repos": 1}
 
 
@@ -148,14 +148,14 @@ def test_a_row_that_agrees_with_itself_must_agree_with_the_code_too(
 
 def test_the_first_row_that_does_not_hold_ends_the_command(folder, result):
     wrong = {**result.rows["repo2agent"], "id": "other@1", "text": result.rows["repo2agent"]["text"] + "x"}
-    tables = {config: {"train": result.of(config)} for config in CONFIGS}
+    tables = {config: {"train": result.of(config)} for config in DEFAULT_CONFIGS}
     write_dataset(folder, tables | {"repo2agent": {"train": [result.rows["repo2agent"], wrong]}})
     with pytest.raises(UserError, match=r"repo2agent, row 1 \(other@1\): .*end at character"):
         verify_dataset(folder)
 
 
 def test_the_same_row_twice_is_named(folder, result):
-    tables = {config: {"train": result.of(config)} for config in CONFIGS}
+    tables = {config: {"train": result.of(config)} for config in DEFAULT_CONFIGS}
     write_dataset(folder, tables | {"raw-repos": {"train": result.of("raw-repos") * 2}})
     with pytest.raises(UserError, match="another row has the same id"):
         verify_dataset(folder, ("raw-repos",))

@@ -12,7 +12,7 @@ to the files with an ``init`` function, else to the file that is called like the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from builder.repository import Repository
 from builder.structure.go.modules import Modules
@@ -47,6 +47,28 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
     return found.links()
 
 
+def missing_names(
+    path: str, facts: Mapping[str, Facts], repository: Repository, written: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Exported names that the file uses of packages of which every file is written, and that none defines."""
+    modules, packages = Modules(repository), _Packages(facts)
+    left_out = {file.path.rpartition("/")[0] for file in repository.skipped}
+    for wanted in facts[path].imports:
+        folder = modules.find(path, wanted.module) if wanted.kind == "import" else None
+        if folder not in packages.importable or _is_vendored(folder) or folder in left_out:
+            continue
+        if _is_test(path) and folder == path.rpartition("/")[0]:
+            continue  # the tests beside it may open up more of the package
+        name, paths = packages.importable[folder]
+        defined = packages.defined(folder)
+        if not defined or not set(paths) <= set(written):
+            continue
+        for use in facts[path].imports:
+            is_of_it = use.kind == "use" and use.module == (wanted.name or name)
+            if is_of_it and use.name[:1].isupper() and use.name not in defined:
+                yield folder, use.name
+
+
 class _Packages:
     """What the packages of all folders define."""
 
@@ -76,10 +98,14 @@ class _Packages:
         """What the package of the file at ``path`` defines, as that file sees it."""
         return self._definers.get((path.rpartition("/")[0], self._names[path], _is_test(path)), {})
 
+    def defined(self, folder: str) -> Definers:
+        """What the package in ``folder`` defines, as others see it."""
+        return self._definers.get((folder, self.importable[folder][0], False), {})
+
     def targets(self, folder: str, wanted: Import, known: Facts, unqualified: list[str]) -> Iterator[str]:
         """The files of the package in ``folder`` that one import leads to."""
         name, paths = self.importable[folder]
-        defined = self._definers.get((folder, name, False), {})
+        defined = self.defined(folder)
         qualifier = wanted.name or name
         used = [use.name for use in known.imports if use.kind == "use" and use.module == qualifier]
         found = {path for use in (unqualified if qualifier == "." else used) for path in defined.get(use, ())}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from builder.repository import Repository
 from builder.structure.languages import Facts, Found, Import, Links
@@ -34,6 +35,18 @@ def link(facts: Mapping[str, Facts], repository: Repository) -> Links:
             elif target:
                 found.edge(path, target, wanted.kind)
     return found.links()
+
+
+def asked(path: str, known: Facts, repository: Repository) -> Iterator[tuple[str, str]]:
+    """The names that the file at ``path`` imports from files here, each with its file; no submodules."""
+    resolver = _Resolver(repository)
+    for wanted in known.imports:
+        if wanted.name in ("", "*"):
+            continue
+        target = resolver.resolve(path, wanted, known.is_script)
+        module = resolver.resolve(path, replace(wanted, name=""), known.is_script)
+        if isinstance(target, str) and target and target == module:
+            yield target, wanted.name
 
 
 class _External:
