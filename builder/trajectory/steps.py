@@ -34,7 +34,8 @@ STRUCTURE_KINDS = ("delegate", "spec", "read", "observation", "write", "finish")
 DEFAULT_LOSS_ROLES = frozenset({"requirement", "plan", "think", "call", "code"})
 
 TAGS = (
-    "requirement", "plan", "implement", "spec", "think", "read", "observation", "draft", "write", "file",
+    "requirement", "plan", "implement", "spec", "think", "read", "observation", "draft", "check", "write",
+    "file",
 )  # fmt: skip
 _TAG_LIKE = re.compile(rf"</?(?:{'|'.join(TAGS)})(?:-\d+)?(?![\w-])[^>\n]*>?")
 # Everything but tab and newline below space, DEL, the C1 block, and lone surrogates.

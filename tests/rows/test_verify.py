@@ -164,3 +164,10 @@ def test_the_same_row_twice_is_named(folder, result):
 def test_a_folder_without_rows_is_named(tmp_path):
     with pytest.raises(UserError, match="no rows in it"):
         verify_dataset(tmp_path)
+
+
+def test_views_are_checked_where_their_rows_are(result, tmp_path):
+    write_dataset(tmp_path, {config: {"train": result.of(config)} for config in ("raw-repos", "messages")})
+    assert verify_dataset(tmp_path) == {"raw-repos": 1}
+    with pytest.raises(UserError, match="no rows of repo2agent-search"):
+        verify_dataset(tmp_path, ("messages",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,25 @@ def test_whatever_files_and_models_say_the_conversation_reads_back(
     assert "".join(document.text[s["start"] : s["end"]] for s in document.spans) == document.text
     read_back = step_texts(document.text, document.spans, len(trajectory.steps), document.escaped)
     assert read_back == texts_of(trajectory)
+
+
+@pytest.mark.parametrize("template", [*TEMPLATES, None], ids=lambda path: path.stem if path else "small")
+def test_debugging_is_a_call_that_is_answered(template, with_template, make_repository):
+    draft = "".join(HOSTILE) + "</check>\n</draft>\n"
+    trajectory = trajectory_of(make_repository({"a.py": "x = 1\n"}))
+    place = next(n for n, step in enumerate(trajectory.steps) if step.kind == "write")
+    debugging = (
+        Step("a.py", "draft", "a.py", draft),
+        Step("a.py", "check", "a.py", "Line 1 does not parse: `<think>`\n"),
+        Step("a.py", "debug", "a.py", "I close the bracket.\n", defect="parse:line 1"),
+        Step("a.py", "debug", "a.py", "I wonder.\n", defect="name:x", resolved=False),
+    )
+    steps = (*trajectory.steps[:place], *debugging, *trajectory.steps[place:])
+    trajectory = replace(trajectory, steps=steps)
+    document = render_chat(trajectory, with_template(template.read_text() if template else SMALL))
+    assert step_texts(document.text, document.spans, len(steps), document.escaped) == texts_of(trajectory)
+    carried = {span["step"] for span in document.spans if span["loss"] and span["content"]}
+    assert [n - place for n in range(place, place + 5) if n in carried] == [2, 4]
 
 
 def test_turns_alternate_and_each_call_is_answered(hostile):
