@@ -1,4 +1,4 @@
-"""Ten real packages in eight languages: what their trajectories read, write and show is true."""
+"""Ten real packages in seven languages: what their trajectories read, write and show is true."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PACKAGES = {
     "rpds-py@0.27.1": "26a1c73171d10b7acccbded82bf6a586ab8203601e565badc74bbbf8bc5a10f8",
     "zope.interface@8.1": "a02ee40770c6a2f3d168a8f71f09b62aec3e4fb366da83f8e849dbaa5b38d12f",
 }
-LANGUAGES = {"C", "C#", "C++", "Java", "JavaScript", "Python", "Rust", "TypeScript"}
+LANGUAGES = {"C", "C#", "C++", "Java", "Python", "Rust", "TypeScript"}
 ARMS = ("repo2agent", "raw-repos", "spec-only")
 
 

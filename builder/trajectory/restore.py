@@ -45,7 +45,7 @@ def from_row(row: Mapping[str, Any]) -> Trajectory:
             redactions=redactions[file["path"]],
             boilerplate=file["boilerplate"],
             license=file["license"],
-            attribution=tuple(file["attribution"]),
+            attribution=tuple(file.get("attribution") or ()),
         )
         for file in row["files"]
         if file["path"] in contents
