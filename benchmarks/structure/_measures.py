@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from tree_sitter import Language, Parser
 
@@ -24,27 +25,40 @@ from builder.repository import Repository, load
 from builder.structure import Blueprint, analyze, as_json, out_of_order
 
 Edge = tuple[str, str]
+T = TypeVar("T")
 CACHE = Path(os.environ.get("REPO2AGENT_CACHE") or ".cache/benchmarks").absolute()
 
 ROUNDS = 5  # of timing, of which the median counts
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """What every script takes."""
+def run(
+    description: str | None,
+    title: str,
+    projects: Iterable[T],
+    check: Callable[[T, Path, bool], Iterable[str]],
+    *commands: str,
+) -> None:
+    """What every script does: ``check`` each project and end with status 1 where one is not as promised.
+
+    ``check`` prints the measures of a project, and where edges differ if its last argument says so; it gives
+    back in words what does not hold. The folder that it gets is empty and its own. ``commands`` are the tools
+    that it needs.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--show", action="store_true", help="list what differs: + ours, - the oracle's")
     parser.add_argument("--only", default="", metavar="NAME", help="projects whose name begins so")
-    return parser.parse_args()
-
-
-def needs(*commands: str) -> None:
-    """End with status 1 where one of the commands is not there."""
+    options = parser.parse_args()
     if missing := [command for command in commands if not shutil.which(command)]:
-        sys.exit(
-            f"FAILED: this benchmark needs {', '.join(missing)}; install what is missing and run it again"
-        )
+        sys.exit(f"FAILED: this benchmark needs {', '.join(missing)}; install that and run it again")
+    print(title)
+    problems: list[str] = []
+    for project in projects:
+        if getattr(project, "name", str(project)).startswith(options.only):
+            with tempfile.TemporaryDirectory() as folder:
+                problems += check(project, Path(folder).resolve(), options.show)
+    fail(problems)
 
 
 def fetch(package: str) -> Repository:

@@ -25,13 +25,12 @@ import json
 import re
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from _measures import Edge, arguments, broken_promises, compare, fail, fetch, needs, write_out
+from _measures import Edge, broken_promises, compare, fetch, run, write_out
 
 from builder.repository import Repository, SourceFile
 from builder.structure import Blueprint, analyze
@@ -106,19 +105,7 @@ TARGET = 0.97  # of precision and of recall
 Result = TypeVar("Result")
 
 
-def main() -> None:
-    """Print precision and recall for each project; end with status 1 where one is not as promised."""
-    options = arguments(__doc__)
-    needs("gcc")
-    print("C and C++ against gcc -MM")
-    problems: list[str] = []
-    for name in PROJECTS:
-        if name.startswith(options.only):
-            problems += check(name, options.show)
-    fail(problems)
-
-
-def check(name: str, show: bool) -> Iterator[str]:
+def check(name: str, folder: Path, show: bool) -> Iterator[str]:
     """Print one project's measures; what is not as promised comes back in words."""
     version, digest, folders = PROJECTS[name]
     repository = fetch(f"pkg:pypi/{name}@{version}?checksum=sha256:{digest}")
@@ -127,17 +114,16 @@ def check(name: str, show: bool) -> Iterator[str]:
     sources = [path for path in files if path.endswith(SOURCES)]
     inferred = closures(blueprint, files)
     given = closures(analyze(with_commands(repository, sources, folders)), files)
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder, "project").resolve()
-        contents = {file.path: file.content for file in repository.files}
-        write_out(repository, root)
-        active = gcc_closures(root, sources, folders)
-        reducible = [path for path in contents if path in set(files) or path.endswith(FRAGMENTS)]
-        for path, bare in zip(
-            reducible, parallel(lambda path: reduced(path, contents[path]), reducible), strict=True
-        ):
-            (root / path).write_text(bare, encoding="utf-8")
-        every = gcc_closures(root, files, folders, "-nostdinc")
+    root = folder / "project"
+    contents = {file.path: file.content for file in repository.files}
+    write_out(repository, root)
+    active = gcc_closures(root, sources, folders)
+    reducible = [path for path in contents if path in set(files) or path.endswith(FRAGMENTS)]
+    for path, bare in zip(
+        reducible, parallel(lambda path: reduced(path, contents[path]), reducible), strict=True
+    ):
+        (root / path).write_text(bare, encoding="utf-8")
+    every = gcc_closures(root, files, folders, "-nostdinc")
     _, recall = compare(f"{name}, as it stands", given & active, active, show)
     measures = [recall, *compare(f"{name}, all branches", given, every, show)]
     measures += compare(f"{name}, folders inferred", inferred, every, show)
@@ -219,4 +205,4 @@ def parallel(function: Callable[[str], Result], values: list[str]) -> list[Resul
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "C and C++ against gcc -MM", PROJECTS, check, "gcc")

@@ -16,12 +16,11 @@ import json
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from _measures import Edge, arguments, broken_promises, compare, debian, fail, needs, slower, write_out
+from _measures import Edge, broken_promises, compare, debian, run, slower, write_out
 
 from builder.repository import load
 from builder.structure import analyze
@@ -83,31 +82,17 @@ FILES = ("GoFiles", "CgoFiles", "TestGoFiles", "XTestGoFiles")
 IMPORTS = ("Imports", "TestImports", "XTestImports")
 
 
-def main() -> None:
-    """Print precision and recall for each module; end with status 1 where one is not as promised."""
-    options = arguments(__doc__)
-    needs("go", "apt-get", "dpkg-deb")
-    print("Go against go list")
-    problems: list[str] = []
-    for name in PROJECTS:
-        if name.startswith(options.only):
-            problems += check(name, options.show)
-    fail(problems)
-
-
-def check(name: str, show: bool) -> Iterator[str]:
+def check(name: str, folder: Path, show: bool) -> Iterator[str]:
     """Print one module's measures; what is not as promised comes back in words."""
     *package, inside = PROJECTS[name]
     repository = load(debian(*package) / "usr/share/gocode/src" / inside)
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder).resolve()
-        write_out(repository, root)
-        # Without requirements go looks for none of them.
-        content = repository.file("go.mod").content
-        (root / "go.mod").write_text("\n".join(re.findall(r"^(?:module|go)\s.*", content, re.MULTILINE)))
-        packages = list(go_list(root))
-        read = {path for package in packages for path in files_of(package, root)}
-        theirs = edges_of(packages, root)
+    write_out(repository, folder)
+    # Without requirements go looks for none of them.
+    content = repository.file("go.mod").content
+    (folder / "go.mod").write_text("\n".join(re.findall(r"^(?:module|go)\s.*", content, re.MULTILINE)))
+    packages = list(go_list(folder))
+    read = {path for package in packages for path in files_of(package, folder)}
+    theirs = edges_of(packages, folder)
     blueprint = analyze(repository)
     imports = {(edge.source, edge.target) for edge in blueprint.dependencies if edge.kind == "import"}
     ours = {(parent(source), parent(target)) for source, target in imports if source in read}
@@ -164,4 +149,4 @@ def parent(path: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "Go against go list", PROJECTS, check, "go", "apt-get", "dpkg-deb")

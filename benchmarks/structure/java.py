@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +20,11 @@ from pathlib import Path
 from _measures import (
     CACHE,
     Edge,
-    arguments,
     broken_promises,
     compare,
     debian,
-    fail,
     fetch,
-    needs,
+    run,
     slower,
     write_out,
 )
@@ -79,19 +76,6 @@ PROJECTS = (
         without="test/harness/java9/",
     ),
 )  # fmt: skip
-
-
-def main() -> None:
-    """Measure every project, print lines for each, and fail where a promise does not hold."""
-    options = arguments(__doc__)
-    needs("javac", "jdeps", "apt-get", "dpkg-deb")
-    print("Java against javac and jdeps of JDK 17")
-    problems: list[str] = []
-    for project in PROJECTS:
-        if project.name.startswith(options.only):
-            with tempfile.TemporaryDirectory() as folder:
-                problems += check(project, Path(folder), options.show)
-    fail(problems)
 
 
 def check(project: Project, folder: Path, show: bool) -> Iterator[str]:
@@ -171,4 +155,5 @@ def source_of(compiled: Path, inside: Path, roots: tuple[str, ...] | list[str], 
 
 
 if __name__ == "__main__":
-    main()
+    title = "Java against javac and jdeps of JDK 17"
+    run(__doc__, title, PROJECTS, check, "javac", "jdeps", "apt-get", "dpkg-deb")

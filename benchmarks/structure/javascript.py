@@ -15,12 +15,11 @@ import re
 import subprocess
 import sys
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from _measures import CACHE, Edge, arguments, broken_promises, compare, fail, needs, slower, write_out
+from _measures import CACHE, Edge, broken_promises, compare, run, slower, write_out
 
 from builder.repository import Repository, load
 from builder.structure import analyze
@@ -107,19 +106,6 @@ PROJECTS = (
         WORKSPACE | {"tsconfig.json": {"compilerOptions": {"customConditions": [CUSTOM]}}}, (CUSTOM,),
     ),
 )  # fmt: skip
-
-
-def main() -> None:
-    """Print a line for every measure; end with status 1 where one is not as promised."""
-    options = arguments(__doc__)
-    needs("npm", "node")
-    print(f"JavaScript and TypeScript against {CRUISER[0]}")
-    problems: list[str] = []
-    for project in PROJECTS:
-        if project.name.startswith(options.only):
-            with tempfile.TemporaryDirectory() as name:
-                problems += check(project, Path(name), options.show)
-    fail(problems)
 
 
 def check(project: Project, folder: Path, show: bool) -> Iterator[str]:
@@ -213,4 +199,4 @@ def cruiser() -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, f"JavaScript and TypeScript against {CRUISER[0]}", PROJECTS, check, "npm", "node")

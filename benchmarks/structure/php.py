@@ -17,18 +17,15 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from _measures import (
     Edge,
-    arguments,
     broken_promises,
     compare,
     debian_source,
-    fail,
-    needs,
+    run,
     slower,
     write_out,
 )
@@ -92,24 +89,11 @@ echo json_encode($maps);
 """
 
 
-def main() -> None:
-    """Print precision and recall of each project, and end with status 1 where a promise does not hold."""
-    options = arguments(__doc__)
-    needs("apt-get", "composer", "php")
-    print("PHP against composer and php-parser")
-    problems: list[str] = []
-    for name in PROJECTS:
-        if name.startswith(options.only):
-            problems += check(name, options.show)
-    fail(problems)
-
-
-def check(name: str, show: bool) -> Iterator[str]:
+def check(name: str, folder: Path, show: bool) -> Iterator[str]:
     """Print one project's measures; what is not as promised comes back in words."""
     repository = load(debian_source(*PROJECTS[name]))
     blueprint = analyze(repository)
-    with tempfile.TemporaryDirectory() as folder:
-        theirs, read = oracle(repository, Path(folder).resolve())
+    theirs, read = oracle(repository, folder)
     included = {(edge.source, edge.target) for edge in blueprint.dependencies if edge.kind not in _KINDS}
     ours = {(edge.source, edge.target) for edge in blueprint.dependencies if edge.kind in _KINDS}
     # Of two kinds of edges between two files, the include is kept.
@@ -126,7 +110,7 @@ def oracle(repository: Repository, folder: Path) -> tuple[set[Edge], set[str]]:
     """The edges that composer and php-parser give, and the files that php-parser could read."""
     write_out(repository, folder, (".php", ".inc", "composer.json"))
     for manifest in folder.rglob("composer.json"):
-        manifest.write_text(without_exclusions(manifest.read_text(encoding="utf-8")), encoding="utf-8")
+        manifest.write_text(prepared(manifest.read_text(encoding="utf-8")), encoding="utf-8")
     classes, always = autoloaded(folder, folder)
     for manifest in sorted(folder.rglob("composer.json")):
         inside = f"{relative(manifest.parent, folder)}/"
@@ -159,11 +143,15 @@ def oracle(repository: Repository, folder: Path) -> tuple[set[Edge], set[str]]:
     return edges, set(uses)
 
 
-def without_exclusions(manifest: str) -> str:
-    """A composer.json without ``exclude-from-classmap``, by which an authoritative map lacks tests too."""
+def prepared(manifest: str) -> str:
+    """A composer.json without ``exclude-from-classmap``, by which an authoritative map lacks tests too.
+
+    Nor with authors: composer refuses addresses that have been redacted.
+    """
     try:
         settings = json.loads(manifest)
-        settings["autoload"].pop("exclude-from-classmap", None)
+        settings.pop("authors", None)
+        settings.get("autoload", {}).pop("exclude-from-classmap", None)
     except (ValueError, KeyError, TypeError, AttributeError):
         return manifest
     return json.dumps(settings)
@@ -201,4 +189,4 @@ def relative(path: str | Path, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "PHP against composer and php-parser", PROJECTS, check, "apt-get", "composer", "php")

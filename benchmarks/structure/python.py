@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _measures import Edge, arguments, broken_promises, compare, environment, fail, fetch, slower, write_out
+from _measures import Edge, broken_promises, compare, environment, fetch, run, slower, write_out
 
 from builder.repository import Repository
 from builder.structure import Blueprint, analyze
@@ -73,27 +72,18 @@ PROJECTS = (
 )  # fmt: skip
 
 
-def main() -> None:
-    """Measure every project, print a line for each result, and fail where a promise does not hold."""
-    options = arguments(__doc__)
-    print(f"Python against {GRIMP}")
-    chosen = [project for project in PROJECTS if project.name.startswith(options.only)]
-    problems = [problem for project in chosen for problem in check(project, options.show)]
-    fail(problems)
-
-
-def check(project: Project, show: bool) -> Iterator[str]:
+def check(project: Project, folder: Path, show: bool) -> Iterator[str]:
     """Print one project's precision and recall; what is not as promised comes back in words."""
     repository = fetch(project.url)
     blueprint = analyze(repository)
-    if min(compare(project.name, *edges(project, blueprint), show)) < TARGET:
+    if min(compare(project.name, *edges(project, blueprint, folder), show)) < TARGET:
         yield f"{project.name}: precision or recall below {TARGET}"
     yield from broken_promises(project.name, repository, blueprint)
     if project.name == TIMED:
         yield from slower(project.name, repository, "tree_sitter_python", (".py", ".pyi", ".pyw"), MAX_RATIO)
 
 
-def edges(project: Project, blueprint: Blueprint) -> tuple[set[Edge], set[Edge]]:
+def edges(project: Project, blueprint: Blueprint, folder: Path) -> tuple[set[Edge], set[Edge]]:
     """Our edges and grimp's between the files that grimp reads; a file's import of itself is none."""
     repository = blueprint.repository
     modules = {
@@ -101,7 +91,7 @@ def edges(project: Project, blueprint: Blueprint) -> tuple[set[Edge], set[Edge]]
         for file in repository.files
         if file.path.endswith(".py")
     }
-    graph = ask_grimp(project, repository)
+    graph = ask_grimp(project, repository, folder)
     files = {name: modules.get(project.stem(name), "") for name in graph["modules"]}
     read = set(files.values()) - {""}
     ours = {(edge.source, edge.target) for edge in blueprint.dependencies}
@@ -112,21 +102,19 @@ def edges(project: Project, blueprint: Blueprint) -> tuple[set[Edge], set[Edge]]
     )
 
 
-def ask_grimp(project: Project, repository: Repository) -> dict[str, Any]:
+def ask_grimp(project: Project, repository: Repository, folder: Path) -> dict[str, Any]:
     """What grimp says of the project, laid out on disk for it.
 
     It passes over folders without ``__init__.py`` inside a package, which Python does not; so they get one.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_out(repository, folder, (".py",))
-        for package in project.packages:
-            for path in list((folder / project.stem(package)).rglob("*.py")):
-                (path.parent / "__init__.py").touch()
-        script = Path(__file__).with_name("_grimp.py")
-        command = [environment("grimp", GRIMP), script, folder / project.root, *project.packages]
-        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    write_out(repository, folder, (".py",))
+    for package in project.packages:
+        for path in list((folder / project.stem(package)).rglob("*.py")):
+            (path.parent / "__init__.py").touch()
+    script = Path(__file__).with_name("_grimp.py")
+    command = [environment("grimp", GRIMP), script, folder / project.root, *project.packages]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, f"Python against {GRIMP}", PROJECTS, check)

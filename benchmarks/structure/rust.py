@@ -21,11 +21,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from _measures import arguments, broken_promises, compare, fail, fetch, needs, slower, write_out
+from _measures import broken_promises, compare, fetch, run, slower, write_out
 
 from builder.repository import Repository
 from builder.structure import Blueprint, analyze
@@ -54,19 +53,6 @@ CFG_IF = """#[macro_export] macro_rules! cfg_if {
         $($($item)*)* $($($other)*)?
     };
 }"""
-
-
-def main() -> None:
-    """Print precision and recall for each project; end with status 1 where one is not as promised."""
-    options = arguments(__doc__)
-    needs("rustc", "cargo")
-    print("Rust against rustc's dep-info")
-    problems: list[str] = []
-    for name in PACKAGES:
-        if name.startswith(options.only):
-            with tempfile.TemporaryDirectory() as folder:
-                problems += check(name, Path(folder).resolve(), options.show)
-    fail(problems)
 
 
 def check(name: str, folder: Path, show: bool) -> Iterator[str]:
@@ -166,4 +152,4 @@ def included(blueprint: Blueprint) -> Mapping[str, set[str]]:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "Rust against rustc's dep-info", PACKAGES, check, "rustc", "cargo")

@@ -9,18 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.structure import Blueprint, analyze
 from builder.structure.c import scan
 
-
-@pytest.fixture
-def read(make_repository):
-    """``read({path: content})``: the blueprint."""
-    return lambda files: analyze(make_repository(files))
-
-
-def edges(blueprint: Blueprint) -> set[tuple[str, str]]:
-    return {(edge.source, edge.target) for edge in blueprint.dependencies}
+from .conftest import edges
 
 
 def database(*calls: tuple[str, str], directory: str = "/home/someone/project/build") -> str:

@@ -8,19 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.structure import Blueprint, analyze
 from builder.structure.csharp import scan
 
-
-@pytest.fixture
-def read(make_repository):
-    """``read({path: content})``: the blueprint."""
-    return lambda files: analyze(make_repository(files))
-
-
-def edges(blueprint: Blueprint, kind: str | None = None) -> set[tuple[str, str]]:
-    return {(edge.source, edge.target) for edge in blueprint.dependencies if kind in (None, edge.kind)}
-
+from .conftest import assert_outlined, edges
 
 SHOP = {
     "Item.cs": "namespace Shop.Items { public class Item { public static int Limit; public string Name; } }",
@@ -404,7 +394,4 @@ def test_project_files_that_no_tool_would_accept(read, content):
 def test_truncated_and_random_sources_never_crash(start, length, noise):
     scan(noise)
     cut = OUTLINED.encode()[start : start + length]
-    num_lines = cut.count(b"\n") + 1
-    for entry in scan(cut).outline:
-        assert 1 <= entry.start_line <= entry.end_line <= num_lines
-        assert all(1 <= line <= entry.end_line for line in entry.signature_lines)
+    assert_outlined(scan, cut)

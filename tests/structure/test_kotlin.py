@@ -8,20 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.structure import Blueprint, analyze
 from builder.structure.jvm import java, kotlin
 from builder.structure.jvm.kotlin import scan
 
-
-@pytest.fixture
-def read(make_repository):
-    """``read({path: content})``: the blueprint."""
-    return lambda files: analyze(make_repository(files))
-
-
-def edges(blueprint: Blueprint) -> set[tuple[str, str]]:
-    return {(edge.source, edge.target) for edge in blueprint.dependencies}
-
+from .conftest import assert_outlined, edges
 
 LIBRARY = {
     "src/p/Tool.kt": "package p\n\nclass Tool {\n    class Part\n"
@@ -219,7 +209,4 @@ def test_hostile_sources_are_survived(read, source):
 def test_truncated_and_random_sources_never_crash(start, length, noise):
     scan(noise)
     cut = OUTLINED.encode()[start : start + length]
-    num_lines = cut.count(b"\n") + 1
-    for entry in scan(cut).outline:
-        assert 1 <= entry.start_line <= entry.end_line <= num_lines
-        assert all(1 <= line <= entry.end_line for line in entry.signature_lines)
+    assert_outlined(scan, cut)

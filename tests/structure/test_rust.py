@@ -8,19 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder.structure import Blueprint, analyze
 from builder.structure.rust import scan
 
-
-@pytest.fixture
-def read(make_repository):
-    """``read({path: content})``: the blueprint."""
-    return lambda files: analyze(make_repository(files))
-
-
-def edges(blueprint: Blueprint, kind: str | None = None) -> set[tuple[str, str]]:
-    return {(edge.source, edge.target) for edge in blueprint.dependencies if kind in (None, edge.kind)}
-
+from .conftest import assert_outlined, edges
 
 MANIFEST = '[package]\nname = "my-lib"\nedition = "2021"\n[dependencies]\nserde = "1"\n'
 CRATE = {
@@ -280,7 +270,4 @@ def test_hostile_crates_are_survived(read):
 def test_truncated_and_random_sources_never_crash(start, length, noise):
     scan(noise)
     cut = OUTLINED.encode()[start : start + length]
-    num_lines = cut.count(b"\n") + 1
-    for entry in scan(cut).outline:
-        assert 1 <= entry.start_line <= entry.end_line <= num_lines
-        assert all(1 <= line <= entry.end_line for line in entry.signature_lines)
+    assert_outlined(scan, cut)
