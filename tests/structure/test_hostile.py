@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from builder.repository import Limits, Repository, SourceFile, load
 from builder.structure import Blueprint, analyze, as_dot, as_json, syntax, tree
+from builder.structure.languages import READERS, reader
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +112,22 @@ def test_names_that_differ_in_case_are_not_confused():
         ("b.py", "mod.py"),
     }
     assert blueprint.external == ("MOD",)
+
+
+@pytest.mark.parametrize("module", sorted(set(READERS.values())))
+@pytest.mark.parametrize(
+    "source",
+    ["(" * 10_000 + ")" * 10_000, "{" * 10_000 + "}" * 10_000, "[" * 10_000, "<" * 5_000, "a." * 5_000,
+     "f(" * 5_000, "if (x) {" * 3_000, "class A {" * 3_000, "x = " + "y + " * 5_000, "A<" * 2_000,
+     '"' * 5_000, "/*" * 10_000, "\n" * 200_000, "x" * 1_900_000, "'\\" * 5_000, "#if A\n" * 2_000,
+     "import a.b;\n" * 5_000, "use a::b::{" * 1_000, "def f\n" * 3_000, "\x00\ufffd" * 5_000],
+    ids=lambda source: repr(source[:9]),
+)  # fmt: skip
+def test_no_text_exhausts_a_language(module, source):
+    start = time.perf_counter()
+    with contextlib.suppress(syntax.Unparsed):
+        reader(module).scan(source.encode())
+    assert time.perf_counter() - start < 15  # parsing alone may take five
 
 
 _WORDS = [
