@@ -32,6 +32,8 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	$(BIN)/repo2agent build '$(REPO)' --config configs/build/demo.yaml --output $(DEMO)/dataset
 	$(BIN)/repo2agent inspect $(DEMO)/dataset
+	$(BIN)/repo2agent inspect $(DEMO)/dataset --html $(DEMO)/row.html
+	$(BIN)/repo2agent verify $(DEMO)/dataset
 	$(BIN)/accelerate launch --config_file configs/accelerate/single.yaml trainer/cpt.py \
 	  --config configs/cpt/smollm2_cpu.yaml --dataset_name $(DEMO)/dataset --output_dir $(DEMO)/model
 	$(BIN)/repo2agent inspect $(DEMO)/dataset --summary --trained $(DEMO)/model
