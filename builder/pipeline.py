@@ -30,7 +30,7 @@ from builder.rows import (
     split_of,
     trajectory_row,
 )
-from builder.search import Scorer, num_search_calls, refine
+from builder.search import NO_NOISE, Noise, Scorer, measure_noise, num_search_calls, refine
 from builder.structure import analyze
 
 logger = logging.getLogger(__name__)
@@ -38,10 +38,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Models:
-    """The two ends of a build. They may be one and the same."""
+    """The two ends of a build, which may be one and the same, and the noise of the scorer's scores."""
 
     generator: Model
     scorer: Model
+    noise: Noise = NO_NOISE
 
 
 @dataclass
@@ -92,10 +93,10 @@ async def reconstruct(
         trajectory = await team.simulate()
         result.rows["repo2agent"] = trajectory_row(trajectory, *common, notes=team.notes)
         to_debug = {"repo2agent-debug": (trajectory, list(team.notes))}
-        if not set(wanted) <= {"raw-repos", "spec-only", "repo2agent", *to_debug}:
+        if searches(wanted):
             num_thoughts = sum(step.kind == "design" for step in trajectory.steps)
             calls.expect(num_search_calls(num_thoughts, config.search))
-            scorer = Scorer(models.scorer, config.search.context_tokens)
+            scorer = Scorer(models.scorer, config.search.context_tokens, models.noise)
             refined = await refine(team, trajectory, scorer, config.search, calls.done)
             result.rows["repo2agent-search"] = trajectory_row(
                 refined.trajectory, *common, refined.scores, team.notes
@@ -172,7 +173,7 @@ async def _reconstruct_all(
 ) -> list[Reconstruction]:
     # Enough repositories at once to keep the servers busy while each waits for its own chain of calls.
     room = asyncio.Semaphore(max(2, config.concurrency // 4))
-    async with open_models(config) as models:
+    async with open_models(config, wanted) as models:
         with tqdm(desc="model calls", unit="call", total=0) as progress:
 
             async def one(repository: Repository) -> Reconstruction:
@@ -198,8 +199,13 @@ def serving(config: BuildConfig) -> Iterator[BuildConfig]:
 
 
 @asynccontextmanager
-async def open_models(config: BuildConfig) -> AsyncIterator[Models]:
-    """Connect to the generator and the scorer that ``config`` names; checks that the scorer scores."""
+async def open_models(
+    config: BuildConfig, wanted: Collection[str] = DEFAULT_CONFIGS
+) -> AsyncIterator[Models]:
+    """Connect to the generator and the scorer that ``config`` names; checks that the scorer scores.
+
+    Measures the noise of the scores where a config ``wanted`` needs the search and no margin is given.
+    """
     if not (config.generator_url and config.scorer_url):
         raise UserError("no model server: give llm=http://…, or call this within serving(config)")
     store = Path(config.store) if config.store else cache_home() / "answers.sqlite"
@@ -217,7 +223,13 @@ async def open_models(config: BuildConfig) -> AsyncIterator[Models]:
             else connect(config.generator_url, store=store, concurrency=config.concurrency, scoring=False)
         )
         async with other as generator:
-            yield Models(generator, scorer)
+            measured = config.search.margin is None and searches(wanted)
+            yield Models(generator, scorer, await measure_noise(scorer) if measured else NO_NOISE)
+
+
+def searches(wanted: Collection[str]) -> bool:
+    """Whether one of the configs ``wanted`` is made of searched thoughts."""
+    return not set(wanted) <= {"raw-repos", "spec-only", "repo2agent", "repo2agent-debug"}
 
 
 def identity_split(source: str, config: BuildConfig) -> str:

@@ -52,10 +52,16 @@ class Connection:
             ),
         )
 
-    async def score(self, context: Sequence[int], target: Sequence[int]) -> list[float]:
-        """See ``Model.score``."""
-        request = {"context": list(context), "target": list(target)}
-        return await self._answer("score", request, 0, lambda: self._engine.score(context, target))
+    async def score(self, context: Sequence[int], target: Sequence[int], *, repeat: int = 0) -> list[float]:
+        """See ``Model.score``.
+
+        From 1, ``repeat`` numbers the times that one score is asked for: each is asked of the engine, and
+        kept under its number and the engine's name. That is how noise is measured.
+        """
+        request: dict[str, Any] = {"context": list(context), "target": list(target)}
+        if repeat:
+            request["engine"] = self._engine.name
+        return await self._answer("score", request, repeat, lambda: self._engine.score(context, target))
 
     async def _answer(
         self, kind: str, request: dict[str, Any], seed: int, ask: Callable[[], Awaitable[Any]]

@@ -42,6 +42,7 @@ class TGI:
         if not url.startswith(("http://", "https://")):
             raise UserError(f"{url}: not a server's address; give it as http://host:port")
         self.url = url.rstrip("/").removesuffix("/v1")
+        self.name = ""  # what serves the model, as far as the server says
         self.usage = Usage()
         self._tokenizer = tokenizer
         self._info: ModelInfo | None = None
@@ -169,6 +170,9 @@ class TGI:
                 int(info.get("max_input_tokens") or max(total - 1, 0)),
                 total,
             )
+            # Numeric noise is a matter of the server's version, its number format and its device.
+            known = ("router", "version", "model_dtype", "model_device_type")
+            self.name = " ".join(str(info[key]) for key in known if info.get(key))
             self._chat_model = "tgi"
             self._caller.limit(int(info.get("max_concurrent_requests") or CONCURRENCY))
             return

@@ -61,6 +61,7 @@ FEATURES = Features(
                 "body_nll_before": Value("float32"),
                 "body_nll": Value("float32"),
                 "gain": Value("float32"),  # best control - nll
+                "margin": Value("float32"),  # what a rewrite had to win by, in nats per token
                 "rounds_accepted": Value("int32"),
                 # Where the score was taken: token ranges of the row as `encode` gives it with the scorer's
                 # tokenizer, and the SHA-256 of the ids sent (context and target, little-endian int32).

@@ -1,5 +1,6 @@
 """Candidates, controls, scoring, acceptance and the leakage guard."""
 
+from builder.search.noise import NO_NOISE, Noise, measure_noise
 from builder.search.options import SearchOptions
 from builder.search.refine import Refined, num_search_calls, refine
 from builder.search.scoring import Scorer, Target, choose_target, ids_bytes
@@ -7,12 +8,15 @@ from builder.search.thought import CONTROLS
 
 __all__ = [
     "CONTROLS",
+    "NO_NOISE",
+    "Noise",
     "Refined",
     "Scorer",
     "SearchOptions",
     "Target",
     "choose_target",
     "ids_bytes",
+    "measure_noise",
     "num_search_calls",
     "refine",
 ]

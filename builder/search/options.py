@@ -13,7 +13,8 @@ class SearchOptions:
         candidates: Rewrites drawn for a thought in each round (the paper's k).
         rounds: Rounds of rewriting (the paper's r); 0 scores the thoughts and leaves them.
         price: What each token of a thought costs, in nats per token of code.
-        margin: What a rewrite must win by, in nats per token of code: the noise between repeated scores.
+        margin: What a rewrite must win by, in nats per token of code. None: by more than the noise between
+            repeated scores, measured, at the length of the code and for that number of candidates.
         max_thought_tokens: Cap on a thought, in tokens of the scorer; longer rewrites are rejected.
         window_tokens: Length of a scored window of code.
         num_windows: Windows sampled from a file that is longer than all of them together.
@@ -27,7 +28,7 @@ class SearchOptions:
     candidates: int = 2
     rounds: int = 3
     price: float = 1e-4
-    margin: float = 1e-3
+    margin: float | None = None
     max_thought_tokens: int = 400
     window_tokens: int = 256
     num_windows: int = 2
@@ -44,5 +45,5 @@ class SearchOptions:
         if self.context_tokens is not None and self.context_tokens < 2 * self.window_tokens:
             raise ValueError(f"context_tokens must be at least twice window_tokens ({self.window_tokens})")
         for name in ("rounds", "price", "margin"):
-            if getattr(self, name) < 0:
+            if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")

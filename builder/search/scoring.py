@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from builder.llm import Model
+from builder.search.noise import NO_NOISE, Noise
 from builder.structure import Blueprint
 from builder.trajectory import TokenRange, Trajectory, context_ranges, encode, render, take
 
@@ -84,11 +85,12 @@ def choose_target(
 class Scorer:
     """Scores trajectories under one model, with prompts of at most ``context_tokens`` (None: what it takes).
 
-    Keeps the ids of texts that it has tokenised.
+    ``noise`` is that of the model's scores. Keeps the ids of texts that it has tokenised.
     """
 
     model: Model
     context_tokens: int | None = None
+    noise: Noise = NO_NOISE
     memo: dict[str, list[int]] = field(default_factory=dict)
 
     @property

@@ -117,7 +117,7 @@ class ThoughtSearch:
         scored = [candidate for candidate in tried if candidate.score is not None]
         best = min(scored, key=self._objective, default=None)
         # A first thought that leaks has no right to its score: any rewrite that does not leak replaces it.
-        bar = float("inf") if current.refusal else self._objective(current) - self.options.margin
+        bar = float("inf") if current.refusal else self._objective(current) - self._margin
         winner = best if best is not None and self._objective(best) < bar else None
         for place, candidate in enumerate(tried):
             if candidate.score is None:
@@ -128,6 +128,14 @@ class ThoughtSearch:
                 reason = "no better than the margin" if candidate is best else "another was better"
             self._log(number, str(place), candidate, candidate is winner, reason)
         return winner
+
+    @property
+    def _margin(self) -> float:
+        """What the best rewrite of a round must win by, in nats per token."""
+        assert self._target is not None
+        if self.options.margin is not None:
+            return self.options.margin
+        return self.scorer.noise.margin(len(self._target.scored), self.options.candidates)
 
     def _candidate(self, text: str) -> _Candidate:
         num_tokens = len(encode_texts([text], self.scorer.model.tokenizer)[0]) if text else 0
@@ -220,6 +228,7 @@ class ThoughtSearch:
             **{f"body_nll_{name}": score.body_nll if score else None for name, score in scores.items()},
             "body_nll": current.score.body_nll,
             "gain": min(reference) - current.score.nll if reference else None,
+            "margin": self._margin,
             "rounds_accepted": rounds_accepted,
             "targets": [{"start": start, "end": end} for start, end in current.score.targets],
             "max_input_tokens": self.scorer.max_input_tokens,

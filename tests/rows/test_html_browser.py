@@ -207,7 +207,7 @@ def large(make_repository, bytes_tokenizer, scripted) -> tuple[dict[str, Any], l
         score = {f"{kind}_{name}": nll for name, nll in nlls.items() for kind in ("nll", "body_nll")}
         score |= {"nll": nlls["before"], "body_nll": nlls["before"], "rounds_accepted": 0, "step": number}
         score |= {"num_target_tokens": 200, "num_body_tokens": 90, "num_thought_tokens": 99, "gain": 0.1}
-        scores.append({**score, "targets": [], "max_input_tokens": 8192, "ids_sha256": ""})
+        scores.append({**score, "margin": 1e-3, "targets": [], "max_input_tokens": 8192, "ids_sha256": ""})
     provenance = Provenance("writer@1", "scorer@1", "prompts", 0, "0")
     row = trajectory_row(trajectory, blueprint, provenance, bytes_tokenizer, DEFAULT_LOSS_ROLES, scores)
     return row, log
