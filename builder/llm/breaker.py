@@ -25,11 +25,12 @@ RECENT = 64
 class Breaker:
     """Watches the calls to one server.
 
-    It opens where no call has succeeded for 5/6 of ``patience`` (75 s of 90: longer than a rate limit's minute,
-    and early enough that a run is over within two) since the first of these failures, and meanwhile either
-    the server was out of reach, or at least ``SEVERAL`` different calls failed for reasons that may pass. Where
-    answers are known to take long, twice the slowest is waited for instead, but not for a server out of reach.
-    Silence alone is no failure: after ``SILENCE`` seconds ``probe`` asks, and a server that answers is slow.
+    It opens where no call has succeeded for 5/6 of ``patience`` (75 s of 90: longer than a rate limit's
+    minute, and early enough that a run is over within two) since the first of these failures, and meanwhile
+    either the server was out of reach, or at least ``SEVERAL`` different calls failed for reasons that may
+    pass. Where answers are known to take long, twice the slowest is waited for instead, but not for a server
+    out of reach. Silence alone is no failure: after ``SILENCE`` seconds ``probe`` asks, and a server that
+    answers is slow.
     """
 
     def __init__(self, url: str, patience: float, probe: Callable[[], Awaitable[object]]) -> None:
@@ -48,7 +49,7 @@ class Breaker:
 
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[asyncio.Timeout]:
-        """The time of one call with its retries. Ends with ``UserError`` wherever it waits when this opens."""
+        """The time of one call with its retries. Wherever it waits, ``UserError`` ends it when this opens."""
         if self._verdict is not None:
             raise UserError(self._verdict)
         if not self._calls:
@@ -76,7 +77,7 @@ class Breaker:
         self._lasted[kind].append(seconds)
 
     def failed(self, call: asyncio.Timeout, words: str, *, out_of_reach: bool, stalled: bool) -> None:
-        """An attempt failed for a reason that may pass. What is wrong with a request is not to be told here."""
+        """An attempt failed for a reason that may pass. Never one of the request's own."""
         self._out_of_reach = out_of_reach
         if not out_of_reach:
             self._failed.add(call)
@@ -85,18 +86,18 @@ class Breaker:
         self._blame(words, _now())
 
     def time_limit(self, kind: str, stalls: int) -> float | None:
-        """Seconds for the next attempt of a call that stalled ``stalls`` times; None: nothing is known yet."""
+        """Seconds for the next attempt of a call that stalled ``stalls`` times; None: not known."""
         lasted = self._lasted[kind]
         return max(STALL, SLOWER * max(lasted)) * 2**stalls if len(lasted) >= FEW else None
 
     @property
     def suspicious(self) -> bool:
-        """Whether nothing has succeeded since the server itself seemed to fail: it recovers, or this opens."""
+        """Whether nothing has succeeded since the server seemed to fail: it recovers, or this opens."""
         return self._verdict is None and (self._out_of_reach or len(self._failed) >= SEVERAL)
 
     @property
     def overdue(self) -> bool:
-        """Whether nothing has succeeded for so long that lasting retries are no use."""
+        """Whether nothing has succeeded for so long that many retries are no use."""
         if self._failing_since is None:
             return False
         slowest = max(chain.from_iterable(self._lasted.values()), default=0.0)
@@ -112,8 +113,9 @@ class Breaker:
     def _open_if_due(self) -> None:
         if self.suspicious and self.overdue:
             assert self._failing_since is not None
+            seconds = f"{_now() - self._failing_since:.0f} s"
             self._verdict = (
-                f"{self._url}: no call has succeeded for {_now() - self._failing_since:.0f} s ({self._words}); "
+                f"{self._url}: no call has succeeded for {seconds} ({self._words}); "
                 "all answers so far are kept: start again once the server answers"
             )
             for call in self._calls:

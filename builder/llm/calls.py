@@ -83,7 +83,7 @@ class Caller:
             return _passing(error) and (wait_for_server or not isinstance(error, httpx2.ConnectError))
 
         def stop(state: RetryCallState) -> bool:
-            # What is the server's fault is judged for all calls together, or a bad minute costs every thought.
+            # What is the server's fault is judged for all calls together: a bad minute is no lost thoughts.
             return not self._breaker.suspicious and (
                 state.idle_for >= self._patience
                 or state.attempt_number >= ATTEMPTS

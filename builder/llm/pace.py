@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 class Pace:
     """Additive up, multiplicative down, first in first out.
 
-    It starts at ``most``, which is what the user configured or the server itself announces: where that is right
+    It starts at ``most``, what the user configured or the server announces: where that is right
     nothing is lost by a slow start, and where it is too much a server says so at once and seven halvings lead
-    from 128 to 1. As many successes as the limit (one round-trip) raise it by one. Calls that were sent before
+    from 128 to 1. As many successes as the limit (one round-trip) raise it by one. Calls sent before
     a halving say nothing of the limit after it, so one round-trip halves once however many of its calls fail.
     The floor is 1, so that calls are always tried.
     """
