@@ -1,14 +1,16 @@
-"""Calls that survive: bounded in number, retried with backoff, and failing in one plain line."""
+"""Calls that survive: at the server's pace, retried with backoff, and failing in one plain line."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from builder.errors import UserError
+from builder.llm.breaker import Breaker
+from builder.llm.pace import Pace
 from builder.llm.protocol import ModelError
 from builder.llm.usage import Usage
 
@@ -20,8 +22,11 @@ Answer = TypeVar("Answer")
 
 CONCURRENCY = 8
 PATIENCE = 90.0  # seconds between attempts, so that a server that died ends a run within two minutes
-ATTEMPTS = 12
+ATTEMPTS = 12  # where a fifth of all attempts fail, one call in 10 ** 8 does
+GARBLED = 6  # of them with an answer: a server that always answers so (no log-probs) is known after 12 s
+STALLS = 4  # of them without: each may take twice as long as the one before
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+OVERLOADED = frozenset({408, 429, 503, 504})
 
 
 class Garbled(Exception):
@@ -29,18 +34,29 @@ class Garbled(Exception):
 
 
 class Caller:
-    """Asks one server, on behalf of an engine."""
+    """Asks one server, on behalf of an engine; ``probe`` asks whether it is there, without the model.
 
-    def __init__(self, url: str, usage: Usage, *, concurrency: int | None, patience: float) -> None:
+    How many calls are in flight, and when one is tried again, changes when answers come, never which.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        usage: Usage,
+        *,
+        concurrency: int | None,
+        patience: float,
+        probe: Callable[[], Awaitable[object]],
+    ) -> None:
         self._url = url
         self._usage = usage
-        self._concurrency = concurrency or CONCURRENCY
         self._patience = patience
-        self._semaphore = asyncio.Semaphore(self._concurrency)
+        self._pace = Pace(concurrency or CONCURRENCY)
+        self._breaker = Breaker(url, patience, probe)
 
     def limit(self, most: int) -> None:
-        """Never send more than ``most`` requests at once. To be called before the first ones are sent."""
-        self._semaphore = asyncio.Semaphore(max(1, min(self._concurrency, most)))
+        """Never send more than ``most`` requests at once."""
+        self._pace.cap(most)
 
     async def call(
         self, path: str, ask: Callable[[], Awaitable[Answer]], *, wait_for_server: bool = True
@@ -49,22 +65,32 @@ class Caller:
 
         429, 5xx, timeouts, broken connections and answers are tried again; a refused connection too, unless
         ``wait_for_server`` is false. Raises ``UserError`` where no other call could succeed either (nobody
-        listens, no such route, no key), else ``ModelError`` with the server's own words.
+        listens, no such route, no key, see ``Breaker``), else ``ModelError`` with the server's own words.
         """
+        async with self._breaker.watched() as call:
+            return await self._retried(call, path, ask, wait_for_server)
+
+    async def _retried(
+        self, call: asyncio.Timeout, path: str, ask: Callable[[], Awaitable[Answer]], wait_for_server: bool
+    ) -> Answer:
         import httpx2
-        from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, TextGenerationError
+        from huggingface_hub.errors import HfHubHTTPError, TextGenerationError
         from tenacity import AsyncRetrying, retry_if_exception, wait_exponential, wait_random
 
+        failures: Counter[type] = Counter()
+
         def passing(error: BaseException) -> bool:
-            if isinstance(error, httpx2.ConnectError) and not wait_for_server:
-                return False
-            status = _status(error)
-            if status is not None:
-                return status in RETRIED
-            return isinstance(error, httpx2.TransportError | InferenceTimeoutError | Garbled)
+            return _passing(error) and (wait_for_server or not isinstance(error, httpx2.ConnectError))
 
         def stop(state: RetryCallState) -> bool:
-            return state.idle_for >= self._patience or state.attempt_number >= ATTEMPTS
+            # What is the server's fault is judged for all calls together: a bad minute is no lost thoughts.
+            return not self._breaker.suspicious and (
+                state.idle_for >= self._patience
+                or state.attempt_number >= ATTEMPTS
+                or failures[Garbled] >= GARBLED
+                or failures[TimeoutError] >= STALLS
+                or (self._breaker.overdue and state.attempt_number >= 3)
+            )
 
         retrying = AsyncRetrying(
             retry=retry_if_exception(passing),
@@ -73,8 +99,22 @@ class Caller:
             stop=stop,
             reraise=True,
         )
+
+        async def attempt() -> Answer:
+            try:
+                return await self._attempt(path, ask, failures[TimeoutError])
+            except Exception as error:
+                stalled = _is_timeout(error) and not _out_of_reach(error)
+                failures[TimeoutError] += stalled
+                failures[Garbled] += isinstance(error, Garbled)
+                if passing(error):
+                    self._breaker.failed(
+                        call, _told(error), out_of_reach=_out_of_reach(error), stalled=stalled
+                    )
+                raise
+
         try:
-            return await retrying(self._attempt, ask)
+            return await retrying(attempt)
         except Garbled as error:
             raise ModelError(f"{self._url}{path}: {error}") from error
         except httpx2.ConnectError as error:
@@ -82,7 +122,7 @@ class Caller:
                 f"{self._url}: no server answers ({_reason(error)}); start one, or leave llm out to use the "
                 "embedded model"
             ) from error
-        except (InferenceTimeoutError, httpx2.TimeoutException) as error:
+        except (TimeoutError, httpx2.TimeoutException) as error:
             raise ModelError(f"{self._url}{path}: no answer in time") from error
         except (HfHubHTTPError, TextGenerationError, httpx2.HTTPError) as error:
             status = _status(error)
@@ -96,17 +136,69 @@ class Caller:
             prefix = f"status {status}: " if status is not None else ""
             raise ModelError(f"{self._url}{path}: {prefix}{words}") from error
 
-    async def _attempt(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        async with self._semaphore:
-            began = time.monotonic()
+    async def _attempt(self, path: str, ask: Callable[[], Awaitable[Answer]], stalls: int) -> Answer:
+        clock = asyncio.get_running_loop().time
+        async with self._pace.turn() as turn:
+            began = clock()
             try:
-                return await ask()
+                async with asyncio.timeout(self._breaker.time_limit(path, stalls)):
+                    answer = await ask()
             except RecursionError as error:  # how huggingface_hub takes a NaN
-                raise ModelError(f"{self._url}: a NaN in the answer") from error
+                raise Garbled("a NaN in the answer") from error
             except (ValueError, TypeError, AttributeError, LookupError) as error:
+                if _status(error) is not None:  # huggingface_hub's error for a 400 is a ValueError
+                    raise
                 raise Garbled(f"the answer is not what the protocol says ({error})") from error
+            except Exception as error:
+                if _overloaded(error):
+                    self._pace.overloaded(turn)
+                raise
             finally:
-                self._usage.seconds += time.monotonic() - began
+                self._usage.seconds += clock() - began
+            self._pace.succeeded()
+            self._breaker.succeeded(path, clock() - began)
+            return answer
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether the same request may succeed later."""
+    import httpx2
+
+    status = _status(error)
+    if status is not None:
+        return status in RETRIED
+    return isinstance(error, httpx2.TransportError | TimeoutError | Garbled)
+
+
+def _overloaded(error: BaseException) -> bool:
+    """Whether fewer calls at once might have spared it: refusals, timeouts, broken connections."""
+    return _status(error) in OVERLOADED or (
+        _status(error) is None and _passing(error) and not isinstance(error, Garbled)
+    )
+
+
+def _is_timeout(error: BaseException) -> bool:
+    import httpx2
+
+    return isinstance(error, TimeoutError | httpx2.TimeoutException)
+
+
+def _out_of_reach(error: BaseException) -> bool:
+    import httpx2
+
+    # huggingface_hub makes one error of all timeouts.
+    causes = (error, error.__cause__)
+    return any(isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout) for cause in causes)
+
+
+def _told(error: BaseException) -> str:
+    """What the server last answered, in one line."""
+    if _is_timeout(error):
+        return "no answer in time"
+    if isinstance(error, Garbled):
+        return str(error)
+    status = _status(error)
+    return _words(error) if status is None else f"status {status}: {_words(error)}"
 
 
 def _response(error: BaseException) -> httpx2.Response | None:

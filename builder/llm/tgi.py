@@ -17,7 +17,10 @@ from builder.llm.embedded import MODEL_ID, embedded_tokenizer
 from builder.llm.protocol import Message, ModelError, ModelInfo
 from builder.llm.usage import Usage
 
-TIMEOUT = 600.0  # seconds that one answer may take
+TIMEOUT = (
+    600.0  # seconds that one answer may take at most; `Breaker.time_limit` has what it may by the others
+)
+CONNECTING = 10.0  # seconds: a machine that is gone refuses nothing, it keeps silent
 MAX_PAYLOAD = 2_000_000  # bytes of text: TGI's default limit for a body
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 CANARY = "def fibonacci(n: int) -> int:\n    return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)\n"
@@ -46,12 +49,19 @@ class TGI:
         self.usage = Usage()
         self._tokenizer = tokenizer
         self._info: ModelInfo | None = None
-        self._caller = Caller(self.url, self.usage, concurrency=concurrency, patience=patience)
+        self._caller = Caller(
+            self.url, self.usage, concurrency=concurrency, patience=patience, probe=self._probe
+        )
         api_key = api_key or os.environ.get("REPO2AGENT_API_KEY")
         # Left to itself the client sends the Hub's token to any host, so the header is always set here, and
         # a dummy token keeps it from looking one up.
         headers = {"authorization": f"Bearer {api_key}" if api_key else ""}
-        self._client = AsyncInferenceClient(base_url=self.url, token="-", timeout=timeout, headers=headers)
+        self._client = AsyncInferenceClient(
+            base_url=self.url,
+            token="-",
+            timeout=httpx2.Timeout(timeout, connect=min(CONNECTING, timeout)),  # type: ignore[arg-type]
+            headers=headers,
+        )
         # Its own transport refuses every host while HF_HUB_OFFLINE is set, and would reach a server on this
         # very machine through the proxy of the environment. There is no public way to give it another.
         self._http = httpx2.AsyncClient(
@@ -131,7 +141,11 @@ class TGI:
             )
             if answer.details is None:
                 raise Garbled("no details in the answer")
-            return [(token.id, token.logprob) for token in answer.details.prefill]
+            prefill = [(token.id, token.logprob) for token in answer.details.prefill]
+            for position, (_, logprob) in enumerate(prefill[len(context) :]):
+                if not isinstance(logprob, int | float) or not math.isfinite(logprob):
+                    raise Garbled(f"log-prob {position} of the target is {logprob}")
+            return prefill
 
         prefill = await self._caller.call("/generate", ask)
         if not prefill:
@@ -141,11 +155,7 @@ class TGI:
             )
         _check_ids(ids, [token for token, _ in prefill], self.tokenizer)
         self.usage.scored_tokens += len(ids)
-        logprobs = [logprob for _, logprob in prefill[len(context) :]]
-        for position, logprob in enumerate(logprobs):
-            if not isinstance(logprob, int | float) or not math.isfinite(logprob):
-                raise ModelError(f"{self.url}: log-prob {position} of the target is {logprob}")
-        return [float(logprob) for logprob in logprobs]
+        return [float(logprob) for _, logprob in prefill[len(context) :]]
 
     async def check_scoring(self) -> None:
         """Score a canary. Raises ``UserError`` where the server's scores cannot be used."""
@@ -186,6 +196,10 @@ class TGI:
             raise UserError(
                 f"{self.url}: neither TGI (/info) nor an OpenAI-compatible server (/v1/models) answers here"
             ) from error
+
+    async def _probe(self) -> None:
+        """Raises where not even this is answered; a server need not have the route."""
+        await self._get("/info")
 
     async def _get(self, path: str) -> Any:
         response = await self._http.get(path)

@@ -10,6 +10,7 @@ import pytest
 
 from builder.errors import UserError
 from builder.llm import ModelError, connect
+from builder.llm.calls import GARBLED
 
 TEXT = "def area(radius):\n    return 3 * radius * radius\n"
 MESSAGES = [{"role": "user", "content": "hello"}]
@@ -119,6 +120,21 @@ def test_a_lasting_fault_costs_one_call(fake_tgi, tokenizer, fault):
     with_fake(fake_tgi, scenario)
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_bad_request_is_asked_once(fake_tgi, tokenizer, status):
+    async def scenario(fake, connection):
+        for ask in (
+            lambda: connection.score(*halves(tokenizer)),
+            lambda: connection.generate(MESSAGES, max_tokens=5),
+        ):
+            fake.script = [(status, {"error": "too much", "error_type": "validation"})]
+            with pytest.raises(ModelError, match="too much"):
+                await ask()
+        assert len(fake.requests) == 2
+
+    with_fake(fake_tgi, scenario)
+
+
 def test_a_refusal_is_passed_on_in_the_server_s_words_and_not_repeated(fake_tgi, tokenizer):
     words = "Input validation error: `inputs` must have less than 9 tokens. Given: 12"
 
@@ -179,9 +195,10 @@ def test_a_server_without_prefill_log_probs_is_refused_by_the_flag_s_name(fake_t
 )
 def test_a_score_that_is_not_of_these_ids_is_no_score(fake_tgi, tokenizer, change, words):
     async def scenario(fake, connection):
-        fake.script = [change]
+        fake.script = [change] * 20
         with pytest.raises(ModelError, match=words):
             await connection.score(*halves(tokenizer))
+        assert len(fake.requests) <= GARBLED
 
     with_fake(fake_tgi, scenario)
 
@@ -212,7 +229,7 @@ def test_the_tokenizer_s_own_prefix_is_asked_for_and_not_sent(fake_tgi, bytes_to
 def test_scores_are_checked_before_work_begins(fake_tgi):
     async def run(change):
         async with fake_tgi() as fake:
-            fake.script = [change]
+            fake.script = [change] * 20
             async with connect(fake.url, tokenizer=fake.tokenizer, scoring=True, patience=0.02):
                 pass
 

@@ -1,0 +1,145 @@
+"""Tells a server that has died from one that is slow or busy, and then ends all calls with one line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import chain
+
+from builder.errors import UserError
+from builder.llm.protocol import ModelError
+
+SEVERAL = (
+    4  # calls; the candidates of one thought share a context, and it alone may be what a server fails at
+)
+SILENCE = 20.0  # seconds without any answer, after which the server is asked whether it is there
+PROBE = 10.0  # seconds that this question may take; it needs no model
+STALL = 20.0  # seconds that a call may take at least, so that one stalled for 30 is not waited for
+SLOWER = 4  # times the slowest recent answer that a call may take
+FEW = 8  # answers of a kind, below which nothing is known of how long it takes
+RECENT = 64
+
+
+class Breaker:
+    """Watches the calls to one server.
+
+    It opens where no call has succeeded for 5/6 of ``patience`` (75 s of 90: longer than a rate limit's
+    minute, and early enough that a run is over within two) since the first of these failures, and meanwhile
+    either the server was out of reach, or at least ``SEVERAL`` different calls failed for reasons that may
+    pass. Where answers are known to take long, twice the slowest is waited for instead, but not for a server
+    out of reach. Silence alone is no failure: after ``SILENCE`` seconds ``probe`` asks, and a server that
+    answers is slow.
+    """
+
+    def __init__(self, url: str, patience: float, probe: Callable[[], Awaitable[object]]) -> None:
+        self._url = url
+        self._bound = patience * 5 / 6
+        self._probe = probe
+        self._calls: set[asyncio.Timeout] = set()
+        self._failed: set[asyncio.Timeout] = set()
+        self._failing_since: float | None = None
+        self._out_of_reach = False
+        self._words = ""
+        self._heard = 0.0
+        self._lasted: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
+        self._watcher: asyncio.Task[None] | None = None
+        self._verdict: str | None = None
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[asyncio.Timeout]:
+        """The time of one call with its retries. Wherever it waits, ``UserError`` ends it when this opens."""
+        if self._verdict is not None:
+            raise UserError(self._verdict)
+        if not self._calls:
+            self._heard = _now()
+            self._watcher = asyncio.create_task(self._watch())
+        call = asyncio.timeout(None)
+        self._calls.add(call)
+        try:
+            async with call:
+                yield call
+        except (TimeoutError, ModelError):
+            if self._verdict is None:
+                raise
+            raise UserError(self._verdict) from None
+        finally:
+            self._calls.discard(call)
+            if not self._calls and self._watcher is not None:
+                self._watcher.cancel()
+
+    def succeeded(self, kind: str, seconds: float) -> None:
+        self._heard = _now()
+        self._failing_since = None
+        self._out_of_reach = False
+        self._failed.clear()
+        self._lasted[kind].append(seconds)
+
+    def failed(self, call: asyncio.Timeout, words: str, *, out_of_reach: bool, stalled: bool) -> None:
+        """An attempt failed for a reason that may pass. Never one of the request's own."""
+        self._out_of_reach = out_of_reach
+        if not out_of_reach:
+            self._failed.add(call)
+        if not stalled:
+            self._heard = _now()
+        self._blame(words, _now())
+
+    def time_limit(self, kind: str, stalls: int) -> float | None:
+        """Seconds for the next attempt of a call that stalled ``stalls`` times; None: not known."""
+        lasted = self._lasted[kind]
+        return max(STALL, SLOWER * max(lasted)) * 2**stalls if len(lasted) >= FEW else None
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether nothing has succeeded since the server seemed to fail: it recovers, or this opens."""
+        return self._verdict is None and (self._out_of_reach or len(self._failed) >= SEVERAL)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether nothing has succeeded for so long that many retries are no use."""
+        if self._failing_since is None:
+            return False
+        slowest = max(chain.from_iterable(self._lasted.values()), default=0.0)
+        bound = self._bound if self._out_of_reach else max(self._bound, 2 * slowest)
+        return _now() - self._failing_since >= bound
+
+    def _blame(self, words: str, since: float) -> None:
+        self._words = words
+        if self._failing_since is None:
+            self._failing_since = since
+        self._open_if_due()
+
+    def _open_if_due(self) -> None:
+        if self.suspicious and self.overdue:
+            assert self._failing_since is not None
+            seconds = f"{_now() - self._failing_since:.0f} s"
+            self._verdict = (
+                f"{self._url}: no call has succeeded for {seconds} ({self._words}); "
+                "all answers so far are kept: start again once the server answers"
+            )
+            for call in self._calls:
+                call.reschedule(_now())
+
+    async def _watch(self) -> None:
+        import httpx2
+
+        while True:
+            await asyncio.sleep(self._bound / 25)
+            self._open_if_due()
+            since = self._heard
+            if _now() - since < SILENCE:
+                continue
+            try:
+                async with asyncio.timeout(PROBE):
+                    await self._probe()
+                self._heard = max(self._heard, _now())
+                self._out_of_reach = False
+            except (httpx2.HTTPError, TimeoutError) as error:
+                if self._heard == since:  # else a call was answered meanwhile
+                    self._out_of_reach = True
+                    self._blame(f"no answer to anything: {str(error) or type(error).__name__}", since)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
