@@ -11,12 +11,11 @@ from itertools import chain
 from builder.errors import UserError
 from builder.llm.protocol import ModelError
 
-SEVERAL = (
-    4  # calls; the candidates of one thought share a context, and it alone may be what a server fails at
-)
+# Calls: the candidates of one thought share a context, and it alone may be what a server fails at.
+SEVERAL = 4
 SILENCE = 20.0  # seconds without any answer, after which the server is asked whether it is there
 PROBE = 10.0  # seconds that this question may take; it needs no model
-STALL = 20.0  # seconds that a call may take at least, so that one stalled for 30 is not waited for
+STALL = 60.0  # seconds that a call may take at least: a small server on a busy machine is slow, not stalled
 SLOWER = 4  # times the slowest recent answer that a call may take
 FEW = 8  # answers of a kind, below which nothing is known of how long it takes
 RECENT = 64

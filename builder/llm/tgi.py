@@ -17,9 +17,7 @@ from builder.llm.embedded import MODEL_ID, embedded_tokenizer
 from builder.llm.protocol import Message, ModelError, ModelInfo
 from builder.llm.usage import Usage
 
-TIMEOUT = (
-    600.0  # seconds that one answer may take at most; `Breaker.time_limit` has what it may by the others
-)
+TIMEOUT = 600.0  # seconds that one answer may take at most; `Breaker.time_limit` goes by the others' time
 CONNECTING = 10.0  # seconds: a machine that is gone refuses nothing, it keeps silent
 MAX_PAYLOAD = 2_000_000  # bytes of text: TGI's default limit for a body
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
