@@ -54,6 +54,7 @@ class Pace:
         if self._successes >= self.limit:
             self._successes = 0
             self.limit = min(self.most, self.limit + 1)
+            self._admit()
 
     def overloaded(self, turn: int) -> None:
         """The call of this ``turn`` was more than the server took."""
@@ -64,6 +65,9 @@ class Pace:
 
     def _leave(self) -> None:
         self.in_flight -= 1
+        self._admit()
+
+    def _admit(self) -> None:
         while self._waiting and self.in_flight < self.limit:
             place = self._waiting.popleft()
             if not place.done():  # else its call was cancelled while it waited

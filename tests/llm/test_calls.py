@@ -235,7 +235,7 @@ def test_a_stalled_call_is_tried_again_among_others_that_succeed():
         assert await server.answers(40) == list(range(40))
         return now()
 
-    assert virtually(run()) < 40
+    assert virtually(run()) < breaker.STALL + 20
     assert server.attempts[20] == 2
 
 
@@ -248,7 +248,7 @@ def test_a_call_that_always_stalls_costs_one_call_and_not_hours():
         assert answers == [n for n in range(40) if n != 20]
         return now()
 
-    assert virtually(run()) < 400
+    assert virtually(run()) < 500
 
 
 def test_a_storm_of_429_ends_with_all_answered():
