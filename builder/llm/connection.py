@@ -130,7 +130,8 @@ async def connect(
     Args:
         store: SQLite file of answers, shared with other processes; None keeps nothing.
         tokenizer: the model's fast tokenizer, its Hub id or its directory; by default the server's model id.
-        concurrency: most requests at once; by default 8, or fewer where the server says so.
+        concurrency: most requests at once; by default 8, or fewer where the server says so, and fewer while
+            it cannot take as many.
         scoring: score a canary first, so that a server that cannot score is refused here.
         api_key: sent as bearer token to this server only; by default ``$REPO2AGENT_API_KEY``. The Hub's
             own token is never sent.
