@@ -13,6 +13,7 @@ from builder.llm.protocol import ModelError
 
 # Calls: the candidates of one thought share a context, and it alone may be what a server fails at.
 SEVERAL = 4
+MANY = 12  # failures in a row: where a fifth of all attempts fail, chance makes so many once in 10 ** 8
 SILENCE = 20.0  # seconds without any answer, after which the server is asked whether it is there
 PROBE = 10.0  # seconds that this question may take; it needs no model
 STALL = 60.0  # seconds that a call may take at least: a small server on a busy machine is slow, not stalled
@@ -26,10 +27,10 @@ class Breaker:
 
     It opens where no call has succeeded for 5/6 of ``patience`` (75 s of 90: longer than a rate limit's
     minute, and early enough that a run is over within two) since the first of these failures, and meanwhile
-    either the server was out of reach, or at least ``SEVERAL`` different calls failed for reasons that may
-    pass. Where answers are known to take long, twice the slowest is waited for instead, but not for a server
-    out of reach. Silence alone is no failure: after ``SILENCE`` seconds ``probe`` asks, and a server that
-    answers is slow.
+    either the server was out of reach, or ``MANY`` attempts of at least ``SEVERAL`` different calls failed for
+    reasons that may pass: a few that stall take as long by chance. Where answers are known to take long, twice
+    the slowest is waited for instead, but not for a server out of reach. Silence alone is no failure: after
+    ``SILENCE`` seconds ``probe`` asks, and a server that answers is slow.
     """
 
     def __init__(self, url: str, patience: float, probe: Callable[[], Awaitable[object]]) -> None:
@@ -38,6 +39,7 @@ class Breaker:
         self._probe = probe
         self._calls: set[asyncio.Timeout] = set()
         self._failed: set[asyncio.Timeout] = set()
+        self._num_failures = 0
         self._failing_since: float | None = None
         self._out_of_reach = False
         self._words = ""
@@ -73,11 +75,13 @@ class Breaker:
         self._failing_since = None
         self._out_of_reach = False
         self._failed.clear()
+        self._num_failures = 0
         self._lasted[kind].append(seconds)
 
     def failed(self, call: asyncio.Timeout, words: str, *, out_of_reach: bool, stalled: bool) -> None:
         """An attempt failed for a reason that may pass. Never one of the request's own."""
         self._out_of_reach = out_of_reach
+        self._num_failures += 1
         if not out_of_reach:
             self._failed.add(call)
         if not stalled:
@@ -87,7 +91,7 @@ class Breaker:
     def time_limit(self, kind: str, stalls: int) -> float | None:
         """Seconds for the next attempt of a call that stalled ``stalls`` times; None: not known."""
         lasted = self._lasted[kind]
-        return max(STALL, SLOWER * max(lasted)) * 2**stalls if len(lasted) >= FEW else None
+        return max(STALL, SLOWER * max(lasted)) * (2 if stalls else 1) if len(lasted) >= FEW else None
 
     @property
     def suspicious(self) -> bool:
@@ -97,7 +101,7 @@ class Breaker:
     @property
     def overdue(self) -> bool:
         """Whether nothing has succeeded for so long that many retries are no use."""
-        if self._failing_since is None:
+        if self._failing_since is None or not (self._out_of_reach or self._num_failures >= MANY):
             return False
         slowest = max(chain.from_iterable(self._lasted.values()), default=0.0)
         bound = self._bound if self._out_of_reach else max(self._bound, 2 * slowest)

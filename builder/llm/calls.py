@@ -24,7 +24,7 @@ CONCURRENCY = 8
 PATIENCE = 90.0  # seconds between attempts, so that a server that died ends a run within two minutes
 ATTEMPTS = 12  # where a fifth of all attempts fail, one call in 10 ** 8 does
 GARBLED = 6  # of them with an answer: a server that always answers so (no log-probs) is known after 12 s
-STALLS = 4  # of them without: each may take twice as long as the one before
+STALLS = 4  # of them without an answer: minutes each
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 OVERLOADED = frozenset({408, 429, 503, 504})
 
