@@ -30,8 +30,20 @@ from builder.rows import (
     split_of,
     trajectory_row,
 )
-from builder.search import NO_NOISE, Noise, Scorer, measure_noise, num_search_calls, refine
+from builder.search import (
+    NO_NOISE,
+    Budget,
+    Noise,
+    Refined,
+    Scorer,
+    measure_noise,
+    num_search_calls,
+    refine,
+    refine_at_random,
+    refine_debugging,
+)
 from builder.structure import analyze
+from builder.trajectory import Trajectory
 
 logger = logging.getLogger(__name__)
 
@@ -89,29 +101,41 @@ async def reconstruct(
         if set(wanted) <= {"raw-repos", "spec-only"}:
             return result
 
+        def add(name: str, found: Refined, notes: Sequence[str]) -> None:
+            """The row ``name``, after what went wrong on the way there, and its part of the log."""
+            notes = [*notes, *found.notes]
+            result.rows[name] = trajectory_row(found.trajectory, *common, found.scores, notes)
+            known = {"id": row_id(blueprint), "config": name, "seed": config.seed}
+            result.log += [{**known, **entry} for entry in found.log]
+
         calls.expect(team.num_calls())
         trajectory = await team.simulate()
-        result.rows["repo2agent"] = trajectory_row(trajectory, *common, notes=team.notes)
-        to_debug = {"repo2agent-debug": (trajectory, list(team.notes))}
+        notes = list(team.notes)
+        add("repo2agent", Refined(trajectory), notes)
+        to_debug = {"repo2agent-debug": (trajectory, notes)}
+        scorer = Scorer(models.scorer, config.search.context_tokens, models.noise)
+        budget = Budget(config.search)
         if searches(wanted):
-            num_thoughts = sum(step.kind == "design" for step in trajectory.steps)
-            calls.expect(num_search_calls(num_thoughts, config.search))
-            scorer = Scorer(models.scorer, config.search.context_tokens, models.noise)
-            refined = await refine(team, trajectory, scorer, config.search, calls.done)
-            result.rows["repo2agent-search"] = trajectory_row(
-                refined.trajectory, *common, refined.scores, team.notes
-            )
-            result.log = [{"id": row_id(blueprint), "seed": config.seed, **entry} for entry in refined.log]
-            to_debug["repo2agent-search-debug"] = refined.trajectory, list(team.notes)
+            num_calls = num_search_calls(_count(trajectory, "design"), config.search)
+            calls.expect(num_calls)
+            refined = await refine(team, trajectory, scorer, config.search, calls.done, budget)
+            add("repo2agent-search", refined, notes)
+            to_debug["repo2agent-search-debug"] = refined.trajectory, [*notes, *refined.notes]
+            if "repo2agent-random" in wanted:
+                calls.expect(num_calls)
+                walk = await refine_at_random(team, trajectory, refined, scorer, config.search, calls.done)
+                add("repo2agent-random", walk, notes)
 
         for name, (finished, notes) in to_debug.items():
             if name in wanted:
                 calls.expect(num_debug_calls(finished))
                 debugged = await debug(team, finished)
-                # No scores: those of its thoughts are of another row's text, and stand there.
-                result.rows[name] = trajectory_row(
-                    debugged.trajectory, *common, notes=[*notes, *debugged.notes]
-                )
+                found = Refined(debugged.trajectory, notes=debugged.notes)
+                if name == "repo2agent-search-debug":
+                    calls.expect(num_search_calls(_count(debugged.trajectory, "debug"), config.search))
+                    found = await refine_debugging(team, debugged, scorer, config.search, calls.done, budget)
+                # The scores of the design thoughts are those of another row's text, and stand there.
+                add(name, found, notes)
     return result
 
 
@@ -230,6 +254,10 @@ async def open_models(
 def searches(wanted: Collection[str]) -> bool:
     """Whether one of the configs ``wanted`` is made of searched thoughts."""
     return not set(wanted) <= {"raw-repos", "spec-only", "repo2agent", "repo2agent-debug"}
+
+
+def _count(trajectory: Trajectory, kind: str) -> int:
+    return sum(step.kind == kind for step in trajectory.steps)
 
 
 def identity_split(source: str, config: BuildConfig) -> str:

@@ -113,7 +113,9 @@ def test_rows_with_debugging_replay_and_are_true(package, scripted) -> None:
         assert list(problems(row)) == []
         shown = [step for step in turns(from_row(row)) if step.call == "check"]
         assert len(shown) == sum(step["kind"] == "draft" for step in row["steps"])
-        assert row["scores"] == []
+        debug_steps = {n for n, step in enumerate(row["steps"]) if step["kind"] == "debug"}
+        searched = debug_steps if config == "repo2agent-search-debug" else set()
+        assert {score["step"] for score in row["scores"]} == searched
         kinds = [step["kind"] for step in row["steps"]]
         assert kinds.count("draft") == kinds.count("check") == kinds.count("design") > 0
         figures = debugging([row])
@@ -130,9 +132,10 @@ def test_debugging_changes_no_other_row_and_is_the_same_again(scripted) -> None:
         return asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), wanted))
 
     everything, plain = rows(CONFIGS), rows(DEFAULT_CONFIGS)
-    assert {config: everything.of(config) for config in DEFAULT_CONFIGS} == {
-        config: plain.of(config) for config in DEFAULT_CONFIGS
+    assert {config: everything.rows.get(config) for config in DEFAULT_CONFIGS} == {
+        config: plain.rows.get(config) for config in DEFAULT_CONFIGS
     }
+    assert [entry for entry in everything.log if entry["config"] == "repo2agent-search"] == plain.log
     for config in DEBUG_CONFIGS:
         assert rows([config]).of(config) == everything.of(config)
         assert config not in plain.rows

@@ -1,13 +1,14 @@
 """Main agent and sub-agents: they write the requirement, the plan and the thoughts."""
 
 from builder.agents.checks import Checker, Defect, check
-from builder.agents.debugging import debug, num_debug_calls, verify_debugging
+from builder.agents.debugging import Debugged, debug, num_debug_calls, verify_debugging
 from builder.agents.prompts import messages, prompt_hash, prompts_hash, quote
 from builder.agents.simulation import AgentOptions, Team, call_seed
 
 __all__ = [
     "AgentOptions",
     "Checker",
+    "Debugged",
     "Defect",
     "Team",
     "call_seed",

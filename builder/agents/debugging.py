@@ -29,9 +29,13 @@ _LINE = re.compile(r"line (\d+)")
 
 @dataclass
 class Debugged:
-    """A trajectory with its debugging; ``notes`` are the calls for it that failed."""
+    """A trajectory with its debugging; ``notes`` are the calls for it that failed.
+
+    ``values`` has, by path and defect, what the prompt for a debug thought was filled with.
+    """
 
     trajectory: Trajectory
+    values: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -40,15 +44,17 @@ async def debug(team: Team, trajectory: Trajectory) -> Debugged:
     team = copy.copy(team)
     team.notes = []
     checker = Checker(team.blueprint)
+    result = Debugged(trajectory, notes=team.notes)
     designs = [step for step in trajectory.steps if step.kind == "design" and step.text]
-    found = await asyncio.gather(*(_debug(team, checker, step) for step in designs))
+    found = await asyncio.gather(*(_debug(team, checker, step, result) for step in designs))
     before_write = {step.path: steps for step, steps in zip(designs, found, strict=True)}
     steps: list[Step] = []
     for step in trajectory.steps:
         if step.kind == "write":
             steps += before_write.get(step.path, [])
         steps.append(step)
-    return Debugged(replace(trajectory, steps=tuple(steps)), team.notes)
+    result.trajectory = replace(trajectory, steps=tuple(steps))
+    return result
 
 
 def num_debug_calls(trajectory: Trajectory) -> int:
@@ -111,7 +117,7 @@ def verify_debugging(row: Mapping[str, Any], blueprint: Blueprint) -> list[str]:
     return wrong
 
 
-async def _debug(team: Team, checker: Checker, design: Step) -> list[Step]:
+async def _debug(team: Team, checker: Checker, design: Step, result: Debugged) -> list[Step]:
     """The steps between the design thought of a file and its write; none where there is nothing to see."""
     path = design.path
     values = team.file_values(path)
@@ -125,8 +131,12 @@ async def _debug(team: Team, checker: Checker, design: Step) -> list[Step]:
     defects = checker.check(draft, path, whole) if draft.strip() else ()
     if not defects:
         return []
+    chosen = defects[:MAX_DEBUG_THOUGHTS]
+    for defect in chosen:
+        shown = {**values, "excerpt": _excerpt(draft, defect), "defect": defect.sentence}
+        result.values[path, defect.key] = shown
     thoughts = await asyncio.gather(
-        *(_thought(team, checker, values, draft, defect) for defect in defects[:MAX_DEBUG_THOUGHTS])
+        *(_thought(team, checker, result.values[path, defect.key], defect) for defect in chosen)
     )
     return [
         Step(path, "draft", path, draft, prompt=prompt_hash("draft")),
@@ -135,12 +145,9 @@ async def _debug(team: Team, checker: Checker, design: Step) -> list[Step]:
     ]
 
 
-async def _thought(
-    team: Team, checker: Checker, values: Mapping[str, str], draft: str, defect: Defect
-) -> Step:
+async def _thought(team: Team, checker: Checker, values: Mapping[str, str], defect: Defect) -> Step:
     path = values["path"]
-    shown = {**values, "excerpt": _excerpt(draft, defect), "defect": defect.sentence}
-    answer = await team.ask("debug", shown, _THOUGHT_TOKENS, variant=defect.key)
+    answer = await team.ask("debug", values, _THOUGHT_TOKENS, variant=defect.key)
     return team.grounded(
         Step(
             path,

@@ -61,6 +61,10 @@ FEATURES = Features(
                 "body_nll_before": Value("float32"),
                 "body_nll": Value("float32"),
                 "gain": Value("float32"),  # best control - nll
+                "body_gain": Value("float32"),  # likewise, over what the outline does not show
+                "bits_per_thought_token": Value(
+                    "float32"
+                ),  # saved on the scored code, beyond the best control
                 "margin": Value("float32"),  # what a rewrite had to win by, in nats per token
                 "rounds_accepted": Value("int32"),
                 # Where the score was taken: token ranges of the row as `encode` gives it with the scorer's
@@ -106,6 +110,7 @@ FEATURES = Features(
 LOG_FEATURES = Features(
     {
         "id": Value("string"),
+        "config": Value("string"),  # in whose row the thought stands or would have stood
         "path": Value("string"),
         "step": Value("int32"),
         "round": Value("int32"),  # -1: a control; 0: the first thought; from 1: the search
@@ -114,6 +119,7 @@ LOG_FEATURES = Features(
         "seed": Value("int64"),
         "num_thought_tokens": Value("int32"),
         "num_target_tokens": Value("int32"),
+        "num_prompt_tokens": Value("int64"),  # sent to the scorer: contexts and targets of all windows
         "nll": Value("float32"),
         "body_nll": Value("float32"),
         "overlap": Value("float32"),

@@ -24,7 +24,7 @@ from builder.rows.inspect import find_row
 from builder.rows.page.conversation import Part, conversation, role_class
 from builder.rows.page.graph import draw
 from builder.rows.statistics import NLL_COLUMNS, statistics
-from builder.rows.write import built_files, read_rows
+from builder.rows.write import CONFIGS, built_files, read_rows
 from builder.structure import KINDS
 
 _FOLDER = files("builder.rows.page")
@@ -54,14 +54,17 @@ _INVISIBLE = re.compile(
 def write_html(dataset: Path, config: str, number: int, output: Path) -> Path:
     """Write row ``number`` of ``config`` as a page to ``output``; returns its path.
 
-    The history of thoughts comes from the rows of ``search-log`` with the same id, where they were built.
+    The history of thoughts comes from the rows of ``search-log`` with the same id, where they were built:
+    those of ``config``, or of the search itself where that has none.
     """
     row = find_row(dataset, config, number)
     if "spans" not in row:
         raise UserError(f"{config} holds no trajectories; choose another config")
     log: list[dict[str, Any]] = []
     if built_files(dataset, "search-log"):
-        log = [entry for entry in read_rows(dataset, "search-log") if entry["id"] == row["id"]]
+        entries = [entry for entry in read_rows(dataset, "search-log") if entry["id"] == row["id"]]
+        own = config if any(entry.get("config") == config for entry in entries) else CONFIGS[0]
+        log = [entry for entry in entries if entry.get("config", own) == own]
     text = page(row, log)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Co
         if span["content"] and step["kind"] in ("observation", "draft", "write") and not full:
             text = _shorten(text)
         console.print(Text(text, _STYLES.get(span["role"], "") if span["loss"] else _HIDDEN), end="")
-        if step["kind"] == "design" and span["content"] and span["step"] in scores:
+        if step["kind"] in ("design", "debug") and span["content"] and span["step"] in scores:
             console.print(Text(describe_score(scores[span["step"]]), "bold blue"))
     for note in row["notes"]:
         console.print(Text(f"note: {note}", "red"))

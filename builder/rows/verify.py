@@ -106,8 +106,8 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     for source, target in out_of_order(written, edges)[:1]:
         yield f"{source} is written before {target}, which it needs"
     yield from _sequence_problems(trajectory, set(edges))
-    designs = {number for number, step in enumerate(trajectory.steps) if step.kind == "design"}
-    if not {score["step"] for score in row["scores"]} <= designs:
+    thoughts = {n for n, step in enumerate(trajectory.steps) if step.kind in ("design", "debug")}
+    if not {score["step"] for score in row["scores"]} <= thoughts:
         yield "a score belongs to no thought"
     if row["version"] == version("repo2agent"):
         blueprint = analyze(trajectory.repository)

@@ -16,7 +16,7 @@ from builder.rows.statistics import debugging, statistics
 
 # Of those that are built unless others are asked for, the first is the default.
 DEFAULT_CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "spec-only", "messages", "search-log")
-CONFIGS = (*DEFAULT_CONFIGS, "repo2agent-debug", "repo2agent-search-debug")
+CONFIGS = (*DEFAULT_CONFIGS, "repo2agent-random", "repo2agent-debug", "repo2agent-search-debug")
 
 Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split -> rows
 

@@ -7,6 +7,7 @@ the sub-agent reads are on the page already; restating them is no leak (and wins
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -38,23 +39,28 @@ class Overlap:
 
 
 class LeakageGuard:
-    """Measures thoughts against the body of one file."""
+    """Measures thoughts against the body of one file.
 
-    def __init__(self, blueprint: Blueprint, path: str) -> None:
+    ``page`` is what the sub-agent has before it beside the outline and its dependencies: names in it may be
+    named. Quoting is quoting wherever the code has been seen.
+    """
+
+    def __init__(self, blueprint: Blueprint, path: str, page: Sequence[str] = ()) -> None:
         repository = blueprint.repository
         outline = blueprint.outlines.get(path, ())
         shown = blueprint.header_lines.get(path, frozenset()).union(*(e.signature_lines for e in outline))
         lines = repository.file(path).content.split("\n")
         body = "\n".join(text for number, text in enumerate(lines, 1) if number not in shown)
-        page = [text for number, text in enumerate(lines, 1) if number in shown]
-        page += [blueprint.outline_text(path), path]
-        page += [repository.file(other).content for other in blueprint.dependencies_of(path)]
+        shown_texts = [text for number, text in enumerate(lines, 1) if number in shown]
+        shown_texts += [blueprint.outline_text(path), path, *page]
+        shown_texts += [repository.file(other).content for other in blueprint.dependencies_of(path)]
         self._body = _TOKEN.findall(body)
         self._matcher = SequenceMatcher(autojunk=False)
         self._matcher.set_seq2(self._body)
         self._ngrams = set(_ngrams(self._body))
         self._shapes = set(_shapes(self._body))
-        self._names = set(_IDENTIFIER.findall(body)) - {word for t in page for word in re.findall(r"\w+", t)}
+        known = {word for text in shown_texts for word in re.findall(r"\w+", text)}
+        self._names = set(_IDENTIFIER.findall(body)) - known
 
     def overlap(self, thought: str) -> Overlap:
         """How much of the body ``thought`` repeats."""

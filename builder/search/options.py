@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class SearchOptions:
         max_common_share: Largest share of a thought's 4-grams that may stand in the body.
         max_body_names: How many identifiers a thought may name that stand nowhere but in the body.
         max_echoes: How many stretches of eight tokens of the body a thought may repeat with other names.
+        max_calls: Calls after which the search of one repository ends; None: no bound.
+        max_tokens: Likewise, tokens of the scorer: those of prompts that are scored and of rewrites.
+        max_seconds: Likewise, seconds. Ends another search elsewhere each time, unlike the other two.
     """
 
     candidates: int = 2
@@ -37,6 +40,9 @@ class SearchOptions:
     max_common_share: float = 0.1
     max_body_names: int = 3
     max_echoes: int = 0
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("candidates", "max_thought_tokens", "window_tokens", "num_windows"):
@@ -44,6 +50,10 @@ class SearchOptions:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.context_tokens is not None and self.context_tokens < 2 * self.window_tokens:
             raise ValueError(f"context_tokens must be at least twice window_tokens ({self.window_tokens})")
-        for name in ("rounds", "price", "margin"):
+        for name in ("rounds", "price", "margin", "max_calls", "max_tokens", "max_seconds"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+
+    def without_budget(self) -> SearchOptions:
+        """The same search, however much it costs."""
+        return replace(self, max_calls=None, max_tokens=None, max_seconds=None)

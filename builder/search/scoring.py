@@ -29,12 +29,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Score:
-    """Mean NLL in nats over a ``Target`` (``body_nll``: None without body), and where it was taken."""
+    """Mean NLL in nats over a ``Target`` (``body_nll``: None without body), and where it was taken.
+
+    ``num_prompt_tokens`` were sent for it, context and target of all windows.
+    """
 
     nll: float
     body_nll: float | None
     targets: tuple[TokenRange, ...]  # in tokens of the row
     ids_sha256: str
+    num_prompt_tokens: int
 
 
 def choose_target(
@@ -112,11 +116,13 @@ class Scorer:
 
         digest = hashlib.sha256()
         calls = []
+        num_prompt_tokens = 0
         for start, end in target.windows:
             before = context_ranges(document, encoded, origin + start, self.max_input_tokens - (end - start))
             context = take(encoded.ids, before)
             ids = encoded.ids[origin + start : origin + end]
             digest.update(ids_bytes([*context, *ids]))
+            num_prompt_tokens += len(context) + len(ids)
             calls.append(self.model.score(context, ids))
         total = body_total = 0.0
         for (start, _), logprobs in zip(target.windows, await asyncio.gather(*calls), strict=True):
@@ -128,6 +134,7 @@ class Scorer:
             body_nll=body_total / len(target.body) if target.body else None,
             targets=tuple((origin + start, origin + end) for start, end in target.windows),
             ids_sha256=digest.hexdigest(),
+            num_prompt_tokens=num_prompt_tokens,
         )
 
 

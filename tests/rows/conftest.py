@@ -32,7 +32,8 @@ def search(blueprint, bytes_tokenizer, scripted) -> Callable[..., Searched]:
         row = trajectory_row(
             result.trajectory, blueprint, provenance, bytes_tokenizer, DEFAULT_LOSS_ROLES, result.scores
         )
-        return row, [{"id": row_id(blueprint), "seed": 0, **entry} for entry in result.log]
+        known = {"id": row_id(blueprint), "config": "repo2agent-search", "seed": 0}
+        return row, [{**known, **entry} for entry in result.log]
 
     return run
 

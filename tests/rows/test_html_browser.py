@@ -200,8 +200,20 @@ def large(make_repository, bytes_tokenizer, scripted) -> tuple[dict[str, Any], l
             nll = (
                 nlls["before" if name == "first" else name] if round_number < 1 else chance.uniform(0.5, 1.5)
             )
-            entry = {"id": row_id(blueprint), "path": step.path, "step": number, "round": round_number}
-            entry |= {"candidate": name, "text": step.text, "seed": 0, "num_thought_tokens": 99}
+            entry = {
+                "id": row_id(blueprint),
+                "config": "repo2agent-search",
+                "path": step.path,
+                "step": number,
+                "round": round_number,
+            }
+            entry |= {
+                "candidate": name,
+                "text": step.text,
+                "seed": 0,
+                "num_thought_tokens": 99,
+                "num_prompt_tokens": 999,
+            }
             entry |= {"num_target_tokens": 200, "nll": nll, "body_nll": nll, "overlap": 0.0}
             log.append({**entry, "accepted": name == "first", "reason": "another was better"})
         score = {f"{kind}_{name}": nll for name, nll in nlls.items() for kind in ("nll", "body_nll")}

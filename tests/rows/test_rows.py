@@ -46,7 +46,8 @@ def built(blueprint, bytes_tokenizer, scripted):
     refined = asyncio.run(run())
     common = (blueprint, Provenance("g@1", "s@1", "p", 0, "0"), bytes_tokenizer, DEFAULT_LOSS_ROLES)
     row = trajectory_row(refined.trajectory, *common, scores=refined.scores)
-    log = [{"id": row_id(blueprint), "seed": 0, **entry} for entry in refined.log]
+    known = {"id": row_id(blueprint), "config": "repo2agent-search", "seed": 0}
+    log = [{**known, **entry} for entry in refined.log]
     return {"row": row, "raw": raw_row(*common), "log": log}
 
 

@@ -55,3 +55,10 @@ def test_the_outline_and_the_dependencies_may_be_named(guard) -> None:
 def test_plain_prose_is_no_leak(guard) -> None:
     overlap = guard.overlap("I go over the numbers, add what each contributes, and describe the result.")
     assert (overlap.run <= 1, overlap.share, overlap.names) == (True, 0.0, frozenset())
+
+
+def test_what_a_draft_has_named_may_be_named_but_not_quoted(blueprint) -> None:
+    draft = "def report(radii):\n    total_area = sum(circle(radius) for radius in radii)\n"
+    guard = LeakageGuard(blueprint, "report.py", [draft])
+    assert guard.overlap("I keep a total_area.").names == frozenset()
+    assert guard.overlap("I write total_area = sum(circle(radius) for radius in radii).").run > 8

@@ -75,7 +75,7 @@ def histories(row: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> dict[
 
 
 def _searched(step: Mapping[str, Any]) -> bool:
-    return step["kind"] == "design"
+    return step["kind"] in ("design", "debug")
 
 
 def _history(entries: Sequence[Mapping[str, Any]], score: Mapping[str, Any] | None, limit: int) -> History:
