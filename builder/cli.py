@@ -17,6 +17,7 @@ EXAMPLES = {
     "build": "repo2agent build path/to/repository --output built --search.rounds 2",
     "inspect": "repo2agent inspect built --row 0",
     "verify": "repo2agent verify built",
+    "report": "repo2agent report built --output built/report",
     "serve": "repo2agent serve --model path/to/model --port 8080",
     "publish": "repo2agent publish built user/name",
 }
@@ -97,6 +98,24 @@ def verify(options: Namespace) -> None:
         print(f"{config}: {number} rows hold")
 
 
+def report(options: Namespace) -> None:
+    """Write what the search found as a web page with charts: gains, controls, rounds, lengths, cost."""
+    from builder.report import write_report
+
+    dataset = Path(options.dataset)
+    output = Path(options.output) if options.output else dataset / "report"
+    print(
+        write_report(
+            dataset,
+            output,
+            scorer=options.scorer,
+            judge=options.judge,
+            tokenizer=options.tokenizer,
+            sample=options.sample,
+        )
+    )
+
+
 def serve(options: Namespace) -> None:
     """Serve a local model behind TGI's protocol (generation and prompt log-probs) until interrupted."""
     from builder.llm import serve as serve_model
@@ -116,6 +135,7 @@ COMMANDS = {
     "build": build,
     "inspect": inspect,
     "verify": verify,
+    "report": report,
     "serve": serve,
     "publish": publish,
 }
@@ -179,6 +199,29 @@ def _add_verify(parser: ArgumentParser) -> None:
     )
 
 
+def _add_report(parser: ArgumentParser) -> None:
+    parser.add_argument("dataset", help="a built folder, with the configs repo2agent-search and search-log")
+    parser.add_argument(
+        "--output", type=str | None, default=None, help="the folder to write to; default: DATASET/report"
+    )
+    parser.add_argument(
+        "--scorer",
+        type=str | None,
+        default=None,
+        help="URL of the scorer, or `embedded`: a sample is scored again in the whole document",
+    )
+    parser.add_argument(
+        "--judge",
+        type=str | None,
+        default=None,
+        help="URL of a model that took no part in the search, or `embedded`, which scores the sample too",
+    )
+    parser.add_argument(
+        "--tokenizer", type=str | None, default=None, help="the judge's tokenizer (a path or Hub id)"
+    )
+    parser.add_argument("--sample", type=int, default=24, help="how many thoughts are scored again")
+
+
 def _add_serve(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=str | None, default=None, help="a model folder; default: the embedded one"
@@ -198,6 +241,7 @@ _ADD: dict[str, Any] = {
     "build": _add_build,
     "inspect": _add_inspect,
     "verify": _add_verify,
+    "report": _add_report,
     "serve": _add_serve,
     "publish": _add_publish,
 }

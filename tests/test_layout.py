@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"cli"},
     {"trajectories", "registration"},
-    {"pipeline"},
+    {"pipeline", "report"},
     {"config"},
     {"rows"},
     {"search"},

@@ -119,6 +119,7 @@ LOG_FEATURES = Features(
         "seed": Value("int64"),
         "num_thought_tokens": Value("int32"),
         "num_target_tokens": Value("int32"),
+        "num_body_tokens": Value("int32"),
         "num_prompt_tokens": Value("int64"),  # sent to the scorer: contexts and targets of all windows
         "nll": Value("float32"),
         "body_nll": Value("float32"),

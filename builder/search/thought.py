@@ -302,6 +302,7 @@ class ThoughtSearch:
                 "text": candidate.text,
                 "num_thought_tokens": candidate.num_tokens,
                 "num_target_tokens": len(self._target.scored),
+                "num_body_tokens": len(self._target.body),
                 "num_prompt_tokens": score.num_prompt_tokens if score else None,
                 "nll": score.nll if score else None,
                 "body_nll": score.body_nll if score else None,

@@ -213,6 +213,7 @@ def large(make_repository, bytes_tokenizer, scripted) -> tuple[dict[str, Any], l
                 "seed": 0,
                 "num_thought_tokens": 99,
                 "num_prompt_tokens": 999,
+                "num_body_tokens": 90,
             }
             entry |= {"num_target_tokens": 200, "nll": nll, "body_nll": nll, "overlap": 0.0}
             log.append({**entry, "accepted": name == "first", "reason": "another was better"})

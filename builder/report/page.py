@@ -1,0 +1,299 @@
+"""``repo2agent report``: the figures of a built dataset as one page, with its charts beside it as PNG."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from builder.cache import cache_home
+from builder.errors import UserError
+from builder.llm import Connection, connect, pocket_server
+from builder.report import charts
+from builder.report.evidence import RANDOM, SEARCHED, Evidence, Interval, Point, Thought, evidence, mean_gain
+from builder.report.rescore import rescore, sample_of
+from builder.rows import built_files, read_rows
+from builder.search import Scorer, SearchOptions
+
+EMBEDDED = "embedded"
+USAGE = "usage.jsonl"  # what a build used, beside its rows: a line each time it was started
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure with its heading, what it says in words, and the numbers behind it."""
+
+    name: str
+    title: str
+    text: str
+    figure: Any
+    table: Sequence[Sequence[str]] = ()
+
+
+@dataclass
+class Report:
+    """All that the page shows. ``rescored`` are thoughts by the way in which they were scored again."""
+
+    found: Evidence
+    rescored: dict[str, list[Thought]]
+    usage: list[dict[str, Any]]
+
+    def gains(self) -> dict[str, Interval]:
+        """Gains beyond the best control, by what was scored and how."""
+        ways = {
+            "searched": mean_gain(self.found.thoughts),
+            "searched, on the body alone": mean_gain(self.found.thoughts, body=True),
+            "as first written": mean_gain(self.found.thoughts, "first"),
+            "accepted at random": mean_gain(self.found.thoughts, "random"),
+            **{f"searched, {way}": mean_gain(thoughts) for way, thoughts in self.rescored.items()},
+        }
+        return {name: interval for name, interval in ways.items() if interval is not None}
+
+
+def write_report(
+    dataset: Path,
+    output: Path,
+    *,
+    scorer: str | None = None,
+    judge: str | None = None,
+    tokenizer: str | None = None,
+    sample: int = 24,
+    options: SearchOptions | None = None,
+) -> Path:
+    """Write ``index.html`` and a PNG for each chart under ``output``; returns the page's path.
+
+    Args:
+        scorer: URL of the model that chose (or ``embedded``): a sample of thoughts is scored again with the
+            whole document as context.
+        judge: URL of a model that took no part in the choice (or ``embedded``), which scores them too.
+        tokenizer: the judge's tokenizer, where its model id does not lead to it.
+        sample: how many thoughts are scored again at most.
+        options: the windows of code to score.
+
+    Raises ``UserError`` where ``dataset`` has no searched rows, or a page cannot be written.
+    """
+    report = collect(dataset, scorer=scorer, judge=judge, tokenizer=tokenizer, sample=sample, options=options)
+    page = output / "index.html"
+    try:
+        with charts.style():
+            output.mkdir(parents=True, exist_ok=True)
+            drawn = list(chart_list(report))
+            for chart in drawn:
+                (output / f"{chart.name}.png").write_bytes(charts.png(chart.figure))
+            page.write_text(_render(report, drawn), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"{output}: cannot write the report ({error.strerror or error})") from None
+    return page
+
+
+def collect(
+    dataset: Path,
+    *,
+    scorer: str | None = None,
+    judge: str | None = None,
+    tokenizer: str | None = None,
+    sample: int = 24,
+    options: SearchOptions | None = None,
+) -> Report:
+    """Read ``dataset`` and score again what is asked for; see ``write_report``."""
+    rows = list(read_rows(dataset, SEARCHED))
+    log = list(read_rows(dataset, "search-log"))
+    walked = list(read_rows(dataset, RANDOM)) if built_files(dataset, RANDOM) else []
+    ways = {
+        "in the whole document": (scorer, None),
+        "under a second model": (judge, tokenizer),
+    }
+    chosen = sample_of(rows, sample)
+
+    async def score_again() -> dict[str, list[Thought]]:
+        found = {}
+        for way, (url, own_tokenizer) in ways.items():
+            if url is not None:
+                async with _opened(url, own_tokenizer) as model:
+                    found[way] = await rescore(
+                        rows, log, Scorer(model), options or SearchOptions(), chosen, walked
+                    )
+        return found
+
+    return Report(evidence(rows, log), asyncio.run(score_again()), _usage(dataset))
+
+
+@contextlib.asynccontextmanager
+async def _opened(url: str, tokenizer: str | None) -> AsyncIterator[Connection]:
+    with pocket_server() if url == EMBEDDED else contextlib.nullcontext(url) as address:
+        store = cache_home() / "answers.sqlite"
+        async with connect(address, store=store, tokenizer=tokenizer, scoring=True) as model:
+            yield model
+
+
+def _usage(dataset: Path) -> list[dict[str, Any]]:
+    path = dataset / USAGE
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def chart_list(report: Report) -> Iterator[Chart]:
+    """The charts that the rows have figures for, in the order of the page."""
+    found = report.found
+    if found.searched:
+        yield Chart(
+            "gains",
+            "What the thoughts gain",
+            "Beyond the best of each thought’s own three controls. What the search gains over acceptance "
+            "at random comes from choosing, the rest from rewriting.",
+            charts.gains(report.gains()),
+            [
+                ["", "gain", "95 % interval"],
+                *(
+                    [name, _signed(interval.mean), f"{_signed(interval.low)} to {_signed(interval.high)}"]
+                    for name, interval in report.gains().items()
+                ),
+            ],
+        )
+        yield Chart(
+            "rounds",
+            "NLL of the code and length of thoughts over the rounds",
+            "What stands after each round, first thoughts that leak included. Lines without marks: controls.",
+            charts.rounds(found),
+            rounds_table(found),
+        )
+    if found.outcomes:
+        yield Chart(
+            "outcomes",
+            "What became of the rewrites",
+            "A rewrite is refused unscored where it quotes the code or names what only its body holds; else "
+            "it must beat the current thought by more than the noise, and the others of its round.",
+            charts.outcomes(found.outcomes),
+        )
+    if found.lengths:
+        raw, longer = (sum(column) / len(found.lengths) for column in zip(*found.lengths, strict=True))
+        yield Chart(
+            "lengths",
+            "Length of documents",
+            f"{raw:,.0f} tokens on average as plain code, {longer:,.0f} as trajectory "
+            f"({longer / raw:.2f} times).",
+            charts.lengths(found),
+        )
+
+
+def rounds_table(found: Evidence) -> list[list[str]]:
+    """NLL under every control and after every round, on the whole and on the body: a header and rows."""
+    points: list[tuple[str, Point]] = [(f"searched, round {point.round}", point) for point in found.searched]
+    points += [(f"at random, round {point.round}", point) for point in found.random if point.round]
+    names = {"none": "no thought", "outline": "the outline restated", "other": "another file’s thought"}
+    names["best"] = "the best of these for each thought"
+    return [
+        ["the code, given its outline and …", "NLL", "NLL of the body", "tokens of thought", "rewritten"],
+        *(
+            [names[name], _nll(nll), _nll(found.body_controls.get(name)), "–", "–"]
+            for name, nll in found.controls.items()
+        ),
+        *(
+            [
+                name,
+                _nll(point.nll),
+                _nll(point.body_nll),
+                f"{point.num_thought_tokens:.0f}",
+                str(point.num_accepted),
+            ]
+            for name, point in points
+        ),
+    ]
+
+
+def conclusions(report: Report) -> list[dict[str, str]]:
+    """What the figures say, a sentence each, with its verdict: "gain", "loss" or "no difference"."""
+    found = report.found
+    if not found.thoughts:
+        return [{"verdict": "no difference", "text": "No thought has the scores that a comparison needs."}]
+    lines = [_conclusion("The searched thoughts", mean_gain(found.thoughts))]
+    if found.random:
+        lines.append(_over_chance(mean_gain(found.thoughts, "searched", "random")))
+    for way, thoughts in report.rescored.items():
+        interval = mean_gain(thoughts)
+        words = f"{way[0].upper()}{way[1:]}, {len(thoughts)} of them"
+        lines.append(
+            _conclusion(words, interval) if interval else {"verdict": "", "text": f"{words}: no scores."}
+        )
+    return lines
+
+
+def _conclusion(who: str, interval: Interval | None) -> dict[str, str]:
+    assert interval is not None
+    words = {
+        "gain": "gain beyond the best control",
+        "loss": "are worse than the best control",
+        "no difference": "show no gain beyond the best control",
+    }[interval.verdict]
+    return {"verdict": interval.verdict, "text": f"{who} {words}: {_interval(interval)} nats a token."}
+
+
+def _over_chance(interval: Interval | None) -> dict[str, str]:
+    assert interval is not None
+    words = {
+        "gain": "Choosing is better than accepting at random",
+        "loss": "Choosing is worse than accepting at random",
+        "no difference": "Choosing shows no difference from accepting at random",
+    }[interval.verdict]
+    return {"verdict": interval.verdict, "text": f"{words}: {_interval(interval)}."}
+
+
+def _cost(report: Report) -> list[tuple[str, str]]:
+    found = report.found
+    lines = [(name, f"{value:,}") for name, value in found.cost.items()]
+    if found.bits_per_thought_token is not None:
+        lines.append(
+            (
+                "bits saved per token of thought, beyond the best control",
+                f"{found.bits_per_thought_token:+.3f}",
+            )
+        )
+    if found.margins:
+        middle = found.margins[len(found.margins) // 2]
+        lines.append(("median margin that a rewrite must win by (nats a token)", f"{middle:.2g}"))
+    if report.usage:
+        lines.append(
+            ("seconds of building, over all starts", f"{sum(run['seconds'] for run in report.usage):,.0f}")
+        )
+        for end in ("generator", "scorer"):
+            counted = [run[end] for run in report.usage if run.get(end)]
+            for name in ("prompt_tokens", "generated_tokens", "scored_tokens"):
+                if total := sum(usage[name] for usage in counted):
+                    lines.append((f"{end}: {name.replace('_', ' ')}", f"{total:,}"))
+    return lines
+
+
+def _render(report: Report, drawn: Sequence[Chart]) -> str:
+    folder = files(__package__)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((folder / "report.html.jinja").read_text(encoding="utf-8"))
+    return template.render(
+        style=Markup((folder / "report.css").read_text(encoding="utf-8")),
+        found=report.found,
+        conclusions=conclusions(report),
+        charts=[{**vars(chart), "svg": Markup(charts.svg(chart.figure))} for chart in drawn],
+        cost=_cost(report),
+    )
+
+
+def _interval(interval: Interval) -> str:
+    return f"{_signed(interval.mean)} [{_signed(interval.low)}, {_signed(interval.high)}]"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def _nll(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"

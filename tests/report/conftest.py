@@ -1,0 +1,54 @@
+"""A built dataset with searched rows, the control of chance and debugging: real packages, a scripted model."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import math
+from pathlib import Path
+
+import pytest
+
+from builder.config import BuildConfig
+from builder.pipeline import Models, reconstruct
+from builder.repository import load
+from builder.rows import CONFIGS, write_dataset
+
+PACKAGES = ("iniconfig", "pluggy", "packageurl", "wsproto", "outcome")
+DRAFT = "```python\nfrom .gone import something\n\n\ndef surely_not_there(): ...\n```"
+
+
+def opinion(tokenizer):
+    """Log-probs that like each `well` in the last thought before the code a little."""
+
+    def logprob(context, target):
+        text = tokenizer.decode(context)
+        thought = text.rpartition("<think>")[2].partition("</think>")[0]
+        liked = 0.05 * thought.count(" well")
+        return [-1.0 + liked + 0.3 * math.sin(token) for token in target]
+
+    return logprob
+
+
+def answer(messages, seed):
+    if "in one code block" in messages[-1]["content"]:
+        return DRAFT
+    return f"I do it{' well' * (seed % 6)}, for {seed % 89} reasons."
+
+
+@pytest.fixture(scope="session")
+def dataset(scripted, bytes_tokenizer, tmp_path_factory) -> Path:
+    """Five packages, searched by a scorer that likes one word."""
+    folder = tmp_path_factory.mktemp("built")
+    model = scripted(answer=answer, logprob=opinion(bytes_tokenizer), max_input_tokens=2500)
+    tables: dict[str, dict[str, list]] = {}
+    for package in PACKAGES:
+        spec = importlib.util.find_spec(package)
+        assert spec is not None and spec.origin is not None
+        repository = load(str(Path(spec.origin).parent))
+        config = BuildConfig(configs=CONFIGS)
+        result = asyncio.run(reconstruct(repository, Models(model, model), config, CONFIGS))
+        for name in CONFIGS:
+            tables.setdefault(name, {}).setdefault("train", []).extend(result.of(name))
+    write_dataset(folder, tables)
+    return folder
