@@ -21,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ from builder.llm import connect, pocket_server
 from builder.pipeline import build
 from builder.report import Report, collect, conclusions, rounds_table, write_report
 from builder.report.evidence import SEARCHED
-from builder.rows import built_files, read_rows, write_dataset
+from builder.rows import built_files, note_usage, read_rows, write_dataset
 from builder.search import Scorer, SearchOptions, choose_target
 from builder.structure import analyze
 from builder.trajectory import from_row
@@ -161,7 +162,7 @@ def evidence(home: Path) -> list[str]:
             test=0.0,
         )
         home.mkdir(parents=True, exist_ok=True)
-        write_dataset(dataset, build(PACKAGES, config))
+        write_dataset(dataset, build(PACKAGES, config, partial(note_usage, dataset)))
     train(home / "others", judge)
     with pocket_server() as scorer, pocket_server(str(judge)) as second:
         failed = asyncio.run(reproduce(dataset, scorer))

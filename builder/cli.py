@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def structure(options: Namespace) -> None:
 def build(options: Namespace) -> None:
     """Turn repositories into a trajectory dataset."""
     from builder.pipeline import build as build_tables
-    from builder.rows import statistics, write_dataset
+    from builder.rows import note_usage, statistics, write_dataset
 
     if not options.repos:
         raise UserError(
@@ -66,7 +67,7 @@ def build(options: Namespace) -> None:
         )
     output = Path(options.output)
     config = from_dict({entry.name: options.as_dict()[entry.name] for entry in fields(BuildConfig)})
-    tables = build_tables(options.repos, config)
+    tables = build_tables(options.repos, config, partial(note_usage, output))
     write_dataset(output, tables)
     # The first table of rows, one a repository: the log's are something else.
     rows = next((table for name, table in tables.items() if name != "search-log"), {})

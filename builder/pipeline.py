@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from builder.agents import Team, debug, num_debug_calls, prompts_hash
 from builder.cache import cache_home
 from builder.config import BuildConfig
 from builder.errors import UserError
-from builder.llm import Model, connect, pocket_server
+from builder.llm import Connection, Model, connect, pocket_server
 from builder.repository import Repository, identify, load
 from builder.rows import (
     CONFIGS,
@@ -46,6 +47,8 @@ from builder.structure import analyze
 from builder.trajectory import Trajectory
 
 logger = logging.getLogger(__name__)
+
+OnUsage = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,13 @@ async def reconstruct(
     return result
 
 
-def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, list[dict[str, Any]]]]:
+def build(
+    sources: Sequence[str], config: BuildConfig, on_usage: OnUsage | None = None
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Reconstruct all ``sources``: config -> split -> rows, in the order of the sources.
 
-    Interrupted and started again, it asks for nothing that the store holds.
+    Interrupted and started again, it asks for nothing that the store holds. ``on_usage`` is told at the end,
+    whatever that is, what the models were asked for.
     """
     if unknown := sorted(set(config.configs) - set(CONFIGS)):
         raise UserError(f"no config {', '.join(unknown)}; there are {', '.join(CONFIGS)}")
@@ -152,7 +158,7 @@ def build(sources: Sequence[str], config: BuildConfig) -> dict[str, dict[str, li
         raise UserError(f"none of the {len(sources)} repositories could be read; see the lines above")
     splits = [split_of(repository.identity, config.validation, config.test) for repository in repositories]
     with serving(config) as config:
-        results = reconstruct_all(repositories, config, wanted)
+        results = reconstruct_all(repositories, config, wanted, on_usage)
     tables: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in wanted}
     for split, result in zip(splits, results, strict=True):
         for name in wanted:
@@ -179,10 +185,13 @@ def load_all(sources: Sequence[str], *, alone: bool) -> list[Repository]:
 
 
 def reconstruct_all(
-    repositories: Sequence[Repository], config: BuildConfig, wanted: Collection[str] = DEFAULT_CONFIGS
+    repositories: Sequence[Repository],
+    config: BuildConfig,
+    wanted: Collection[str] = DEFAULT_CONFIGS,
+    on_usage: OnUsage | None = None,
 ) -> list[Reconstruction]:
     """Reconstruct ``repositories`` side by side, in their order, with the models that ``config`` names."""
-    work = _reconstruct_all(repositories, config, wanted)
+    work = _reconstruct_all(repositories, config, wanted, on_usage)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -193,10 +202,14 @@ def reconstruct_all(
 
 
 async def _reconstruct_all(
-    repositories: Sequence[Repository], config: BuildConfig, wanted: Collection[str]
+    repositories: Sequence[Repository],
+    config: BuildConfig,
+    wanted: Collection[str],
+    on_usage: OnUsage | None,
 ) -> list[Reconstruction]:
     # Enough repositories at once to keep the servers busy while each waits for its own chain of calls.
     room = asyncio.Semaphore(max(2, config.concurrency // 4))
+    began = time.monotonic()
     async with open_models(config, wanted) as models:
         with tqdm(desc="model calls", unit="call", total=0) as progress:
 
@@ -210,6 +223,17 @@ async def _reconstruct_all(
             finally:
                 for task in tasks:
                     task.cancel()
+                if on_usage is not None:
+                    on_usage(_usage(models, time.monotonic() - began))
+
+
+def _usage(models: Models, seconds: float) -> dict[str, Any]:
+    """Seconds of the whole, and the counters of both ends, or of the one that is both."""
+    ends = {"generator": models.generator, "scorer": models.scorer}
+    if models.generator is models.scorer:
+        del ends["scorer"]
+    counted = {name: asdict(model.usage) for name, model in ends.items() if isinstance(model, Connection)}
+    return {"seconds": seconds, **counted}
 
 
 @contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +276,50 @@ def counting_proxy():
     yield start
     for proxy in proxies:
         proxy.close()
+
+
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage "
+    "--force-prefers-reduced-motion --window-size=1300,1000"
+)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory) -> Iterator[Any]:
+    """A real browser without a window, that keeps what it asks for; skipped where there is none."""
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("needs Chromium and chromedriver (Debian: chromium, chromium-driver)")
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    chrome = Chrome(options=options, service=Service(driver))
+    chrome.set_page_load_timeout(120)
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(scope="session")
+def assert_asked_for_nothing():
+    """Asserts that pages, once opened, asked for nothing but themselves, and complained of nothing."""
+
+    def check(browser: Any, opened: Collection[str]) -> None:
+        messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        requests = {
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+            and not message["params"]["documentURL"].startswith("chrome:")  # the browser's own first tab
+        }
+        assert requests == set(opened)
+        assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+        assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+    return check

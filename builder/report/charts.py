@@ -86,7 +86,8 @@ def rounds(evidence: Evidence) -> Figure:
     for name, nll in evidence.controls.items():
         left.axhline(nll, linestyle=_DASHES[name], color=GREY, linewidth=1.2, label=_NAMES[name])
     left.set(xlabel="round", ylabel="NLL of the code (nats a token)")
-    right.set(xlabel="round", ylabel="length of a thought (tokens)", ylim=(0, None))
+    longest = max(point.num_thought_tokens for point in (*evidence.searched, *evidence.random))
+    right.set(xlabel="round", ylabel="length of a thought (tokens)", ylim=(0, 1.15 * longest or 1))
     for axes in (left, right):
         axes.set_xticks([point.round for point in evidence.searched])
     figure.legend(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -20,11 +19,10 @@ from builder.llm import Connection, connect, pocket_server
 from builder.report import charts
 from builder.report.evidence import RANDOM, SEARCHED, Evidence, Interval, Point, Thought, evidence, mean_gain
 from builder.report.rescore import rescore, sample_of
-from builder.rows import built_files, read_rows
+from builder.rows import built_files, read_rows, read_usage
 from builder.search import Scorer, SearchOptions
 
 EMBEDDED = "embedded"
-USAGE = "usage.jsonl"  # what a build used, beside its rows: a line each time it was started
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ def collect(
                     )
         return found
 
-    return Report(evidence(rows, log), asyncio.run(score_again()), _usage(dataset))
+    return Report(evidence(rows, log), asyncio.run(score_again()), read_usage(dataset))
 
 
 @contextlib.asynccontextmanager
@@ -132,13 +130,6 @@ async def _opened(url: str, tokenizer: str | None) -> AsyncIterator[Connection]:
         store = cache_home() / "answers.sqlite"
         async with connect(address, store=store, tokenizer=tokenizer, scoring=True) as model:
             yield model
-
-
-def _usage(dataset: Path) -> list[dict[str, Any]]:
-    path = dataset / USAGE
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def chart_list(report: Report) -> Iterator[Chart]:

@@ -15,7 +15,9 @@ from builder.rows.write import (
     built_files,
     dataset_card,
     features_of,
+    note_usage,
     read_rows,
+    read_usage,
     write_dataset,
 )
 
@@ -33,11 +35,13 @@ __all__ = [
     "features_of",
     "inspect_row",
     "messages_row",
+    "note_usage",
     "print_summary",
     "problems",
     "publish",
     "raw_row",
     "read_rows",
+    "read_usage",
     "row_id",
     "split_of",
     "statistics",

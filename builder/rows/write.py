@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +19,8 @@ from builder.rows.statistics import debugging, statistics
 # Of those that are built unless others are asked for, the first is the default.
 DEFAULT_CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "spec-only", "messages", "search-log")
 CONFIGS = (*DEFAULT_CONFIGS, "repo2agent-random", "repo2agent-debug", "repo2agent-search-debug")
+
+USAGE = "usage.jsonl"
 
 Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split -> rows
 
@@ -58,6 +62,29 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
             "another output, then build again: every answer so far is kept in the store"
         ) from None
     return written
+
+
+def note_usage(output: Path, usage: Mapping[str, Any]) -> None:
+    """Add what a build asked of its models to ``usage.jsonl`` under ``output``: a line each time it ran.
+
+    Not in the rows, which are the same however often a build was interrupted.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with (output / USAGE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(usage) + "\n")
+    except OSError as error:
+        raise UserError(f"{output / USAGE}: cannot be written ({error.strerror or error})") from None
+
+
+def read_usage(folder: Path) -> list[dict[str, Any]]:
+    """What ``note_usage`` has written; lines that are broken off are passed over."""
+    path = folder / USAGE
+    usage = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        with contextlib.suppress(ValueError):
+            usage.append(json.loads(line))
+    return usage
 
 
 def _table(rows: Sequence[dict[str, Any]], features: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A built dataset with searched rows, the control of chance and debugging: real packages, a scripted model."""
+"""A built dataset with searched rows, the control of chance and debugging: real code, a scripted model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from builder.pipeline import Models, reconstruct
 from builder.repository import load
 from builder.rows import CONFIGS, write_dataset
 
-PACKAGES = ("iniconfig", "pluggy", "packageurl", "wsproto", "outcome")
+PACKAGES = ("iniconfig", "pluggy", "outcome")
 DRAFT = "```python\nfrom .gone import something\n\n\ndef surely_not_there(): ...\n```"
 
 
@@ -38,7 +38,7 @@ def answer(messages, seed):
 
 @pytest.fixture(scope="session")
 def dataset(scripted, bytes_tokenizer, tmp_path_factory) -> Path:
-    """Five packages, searched by a scorer that likes one word."""
+    """Three packages, searched by a scorer that likes one word."""
     folder = tmp_path_factory.mktemp("built")
     model = scripted(answer=answer, logprob=opinion(bytes_tokenizer), max_input_tokens=2500)
     tables: dict[str, dict[str, list]] = {}

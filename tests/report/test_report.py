@@ -33,7 +33,7 @@ def found(rows, log):
 
 def test_the_last_round_is_the_rows_and_the_round_before_any_the_first_thoughts(found, rows) -> None:
     scores = [score for row in rows for score in row["scores"]]
-    assert len(found.thoughts) == len(scores) > 20
+    assert len(found.thoughts) == len(scores) > 12
     weight = sum(score["num_target_tokens"] for score in scores)
     for point, column in ((found.searched[-1], "nll"), (found.searched[0], "nll_before")):
         mean = sum(score[column] * score["num_target_tokens"] for score in scores) / weight
@@ -170,3 +170,34 @@ def test_an_interval_that_touches_zero_shows_nothing() -> None:
 def test_a_dataset_without_a_search_is_named(tmp_path) -> None:
     with pytest.raises(UserError, match="no rows of repo2agent-search"):
         write_report(tmp_path, tmp_path / "report")
+
+
+CONTRAST = """
+const parse = (colour) => colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {
+  const share = part / 255; return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4; });
+const light = (colour) => { const [r, g, b] = parse(colour); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const ground = light(getComputedStyle(document.querySelector('figure')).backgroundColor);
+return [...document.querySelectorAll('svg text')].map((text) => {
+  const ink = light(getComputedStyle(text).fill);
+  return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05); });
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_opens_asks_for_nothing_and_is_readable(
+    browser, assert_asked_for_nothing, dataset, tmp_path, scheme
+) -> None:
+    address = write_report(dataset, tmp_path).as_uri()
+    browser.get_log("performance"), browser.get_log("browser")  # from the page before
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+    browser.get(address)
+    try:
+        contrasts = browser.execute_script(CONTRAST)
+        assert len(contrasts) > 30
+        assert min(contrasts) > 7  # WCAG's enhanced contrast
+        widths = "return [...document.querySelectorAll('figure svg')].map((chart) => chart.clientWidth)"
+        assert min(browser.execute_script(widths)) > 400
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert_asked_for_nothing(browser, [address])

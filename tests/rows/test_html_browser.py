@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -22,36 +19,11 @@ from builder.rows import Provenance, row_id, trajectory_row, write_dataset, writ
 from builder.structure import analyze
 from builder.trajectory import DEFAULT_LOSS_ROLES
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage "
-    "--force-prefers-reduced-motion --window-size=1300,1000"
-)
 NUM_FILES = 300
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs Chromium and chromedriver (Debian: chromium, chromium-driver)"
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Chrome]:
-    options = ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    driver = Chrome(options=options, service=Service(DRIVER))
-    driver.set_page_load_timeout(120)
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture
-def open_page(browser, tmp_path) -> Iterator[Callable[..., str]]:
+def open_page(browser, assert_asked_for_nothing, tmp_path) -> Iterator[Callable[..., str]]:
     """``open_page(row, log)`` opens the page of a row; in the end it must have asked for nothing."""
     opened: list[str] = []
 
@@ -64,16 +36,7 @@ def open_page(browser, tmp_path) -> Iterator[Callable[..., str]]:
         return address
 
     yield show
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requests = {
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-        and not message["params"]["documentURL"].startswith("chrome:")  # the browser's own first tab
-    }
-    assert requests == set(opened)
-    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    assert_asked_for_nothing(browser, opened)
 
 
 def seen(browser: Chrome, selector: str) -> bool:
