@@ -101,11 +101,21 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     if sorted(written) != listed:
         yield f"the writes give {len(written)} files and the row lists {len(listed)}"
         return
-    yield from _rendering_problems(row, trajectory)
+    for file, known in zip(trajectory.repository.files, row["files"], strict=True):
+        num = len(file.redactions)
+        if num != known["num_redactions"]:
+            yield f"{file.path} has {num} redactions and {known['num_redactions']} are counted"
     edges = [(edge["source"], edge["target"]) for edge in row["dependencies"]]
+    if strange := {path for edge in edges for path in edge} - set(listed):
+        yield f"an edge names {min(strange)}, which is no file of the row"
+        return
+    broken = list(_sequence_problems(trajectory, set(edges)))
+    yield from broken
+    if broken:  # steps that make no sense cannot be rendered
+        return
+    yield from _rendering_problems(row, trajectory)
     for source, target in out_of_order(written, edges)[:1]:
         yield f"{source} is written before {target}, which it needs"
-    yield from _sequence_problems(trajectory, set(edges))
     designs = {number for number, step in enumerate(trajectory.steps) if step.kind == "design"}
     if not {score["step"] for score in row["scores"]} <= designs:
         yield "a score belongs to no thought"
@@ -142,6 +152,8 @@ def _sequence_problems(trajectory: Trajectory, edges: set[tuple[str, str]]) -> I
             yield f"{where}: no sub-agent for {step.agent} is at work"
         elif step.kind not in _FOLLOWING[before.kind]:
             yield f"{where}: cannot come after {before.kind}"
+        elif step.path != (before.path if step.kind == "observation" else step.agent) and step.kind != "read":
+            yield f"{where}: not what {step.agent} is at work on"
         if step.kind == "read" and (step.agent, step.path) not in edges:
             yield f"{where}: {step.agent} does not need it"
         before = step
