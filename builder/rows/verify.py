@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from builder.agents import verify_debugging
+from builder.agents import unknown_share, verify_debugging
 from builder.errors import UserError
 from builder.rows.messages import messages_row
 from builder.rows.write import CONFIGS, built_files, read_rows
@@ -88,8 +88,8 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     Checked are: spans tile the text; the writes give every file its recorded content, once; each read equals
     what had been written by then; rendering the steps gives this very text; files come after what they need;
     a sub-agent's steps come in their order, its thoughts before its file; it reads what its file needs; and,
-    for rows of this version, the graph and the outlines are those of the code, and the checks say of each
-    draft what is observed of it.
+    for rows of this version, the graph and the outlines are those of the code, a thought has the share of
+    unknown names that is recorded, and the checks say of each draft what is observed of it.
     """
     try:
         trajectory = from_row(row)
@@ -157,6 +157,8 @@ def _sequence_problems(trajectory: Trajectory, edges: set[tuple[str, str]]) -> I
         if step.kind == "read" and (step.agent, step.path) not in edges:
             yield f"{where}: {step.agent} does not need it"
         before = step
+    if before is not None and before.kind != "finish":
+        yield f"the sub-agent for {before.agent} has not come back at the end"
 
 
 def _structure_problems(
@@ -172,3 +174,7 @@ def _structure_problems(
     for step in trajectory.steps:
         if step.kind == "spec" and step.text != blueprint.outline_text(step.path) + "\n":
             yield f"the specification of {step.path} is not the outline of its code"
+        if step.kind in ("need", "design", "debug"):
+            share = unknown_share(step.text, step.path, blueprint)
+            if abs(step.unknown_names - share) > 1e-6:  # rows hold it as float32
+                yield f"the share of unknown names in a thought on {step.path} is {share:.3f}"

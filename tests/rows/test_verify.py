@@ -176,6 +176,10 @@ def another_outline(steps: list[Step]) -> list[Step]:
     return [replace(step, text="def square(side)\n") if step.kind == "spec" else step for step in steps]
 
 
+def a_thought_of_other_names(steps: list[Step]) -> list[Step]:
+    return [replace(step, text="I call `square`.\n") if step.kind == "design" else step for step in steps]
+
+
 def two_at_work(steps: list[Step]) -> list[Step]:
     return [step for step in steps if (step.kind, step.path) != ("finish", "area.py")]
 
@@ -187,7 +191,9 @@ def two_at_work(steps: list[Step]) -> list[Step]:
         (dependent_first, "report.py is written before area.py"),
         (read_what_is_not_needed, "report.py does not need it"),
         (another_outline, "is not the outline of its code"),
+        (a_thought_of_other_names, "the share of unknown names in a thought on area.py"),
         (two_at_work, "has not come back"),
+        (lambda steps: steps[:-1], "has not come back at the end"),
     ],
 )
 def test_a_row_that_agrees_with_itself_must_agree_with_the_code_too(
