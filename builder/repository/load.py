@@ -114,7 +114,8 @@ def fingerprint(source: str | Path, limits: Limits = _NO_LIMITS) -> str:
 
 def _impersonal(name: str) -> str:
     """A name or path with a placeholder for each secret and address in one of its parts."""
-    return "/".join(redact(part)[0] for part in name.split("/"))
+    # Each part on a line of its own: after a slash an address passes for a version or a host.
+    return redact(name.replace("/", "\n"))[0].replace("\n", "/")
 
 
 def _open(source: str | Path, cache: Path | None) -> Source:
