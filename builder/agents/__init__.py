@@ -2,6 +2,7 @@
 
 from builder.agents.checks import Checker, Defect, check
 from builder.agents.debugging import Debugged, debug, num_debug_calls, verify_debugging
+from builder.agents.grounding import unknown_share
 from builder.agents.prompts import messages, prompt_hash, prompts_hash, quote
 from builder.agents.simulation import AgentOptions, Team, call_seed
 
@@ -19,5 +20,6 @@ __all__ = [
     "prompt_hash",
     "prompts_hash",
     "quote",
+    "unknown_share",
     "verify_debugging",
 ]

@@ -17,8 +17,10 @@ _DELIMITERS = (
     r"<(?=[|｜])|[|｜](?=>)",  # <|im_start|>, <|user|>, <|channel|>, <|turn>, <｜User｜>: most families
     r"<(?=/?[A-Za-z]+[_:]\w*>)",  # <start_of_turn>, <tool_call>, <fim_prefix>, <extra_id_0>, <seed:bos>
     r"<(?=/?(?:s|unk|pad|mask|bos|eos|cls|sep|sop|eop|eod|eoh|eom|eoa|PRE|SUF|MID|EOT)>)",
-    r"<(?=/?(?:think|thought|tools?|filename|reponame|unused\d+|image|video|audio)>)",
-    r"\[(?=/?g?[A-Z][A-Z_]+\])",  # [INST], [/INST], [TOOL_CALLS], [AVAILABLE_TOOLS], [CLS], [gMASK]
+    r"<(?=/?(?:think|thought|role|用户|AI|tools?|filename|reponame|unused\d+|image|video|audio)>)",
+    r"\[(?=/?g?[A-Z][A-Z_]+(?:_\d+)?\])",  # [INST], [/INST], [TOOL_CALLS], [CLS], [gMASK], [UNUSED_TOKEN_1]
+    r"\[(?=\|\w+\|\])",  # [|user|], [|endofturn|]
+    r"\](?=~!?b[\[\]])|\[(?=e~\[)",  # ]~b], ]~!b[, [e~[
     r"<(?=<?/?SYS>)",  # <<SYS>>, <</SYS>>
 )
 _DELIMITER = re.compile("|".join(_DELIMITERS))

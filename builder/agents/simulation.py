@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from builder.agents.grounding import unknown_names
+from builder.agents.grounding import unknown_share
 from builder.agents.prompts import excerpt, messages, prompt_hash
 from builder.agents.summaries import folders, overview, tree
 from builder.llm import Model, ModelError
@@ -248,9 +248,7 @@ class Team:
 
     def grounded(self, step: Step) -> Step:
         """``step`` with its share of unknown names, measured against its file and dependencies."""
-        known = [step.path, *self.blueprint.dependencies_of(step.path)]
-        texts = [f"{path}\n{self.blueprint.repository.file(path).content}" for path in known]
-        return replace(step, unknown_names=unknown_names(step.text, texts))
+        return replace(step, unknown_names=unknown_share(step.text, step.path, self.blueprint))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -50,8 +50,9 @@ def load(
     attributes = Attributes()
     selection = Selection(include, exclude)
     for entry, data, reason in _read(place, limits):
-        path, personal = redact(names.printable(entry.path))
-        if personal:
+        named = names.printable(entry.path)
+        path = _impersonal(named)
+        if path != named:
             reason = reason or "secret or address in name"
         decoded = None if reason else decode(data)
         if decoded is None:
@@ -83,7 +84,7 @@ def load(
         raise UserError(_nothing(source, skipped))
     included = tuple(_attributed(files[path], attribution) for path in sorted(files))
     return Repository(
-        identity=place.identity,
+        identity=_impersonal(place.identity),
         revision=place.revision() or _digest(included),
         license=attribution.license,
         files=included,
@@ -96,7 +97,7 @@ def identify(source: str | Path) -> str:
 
     ``pkg:pypi/NAME`` for a package URL, ``local/NAME`` for a directory or an archive.
     """
-    return _open(source, None).identity
+    return _impersonal(_open(source, None).identity)
 
 
 def fingerprint(source: str | Path, limits: Limits = _NO_LIMITS) -> str:
@@ -109,6 +110,12 @@ def fingerprint(source: str | Path, limits: Limits = _NO_LIMITS) -> str:
         digest.update(f"{names.printable(entry.path)}\0{reason}\0{len(data)}\0".encode())
         digest.update(data)
     return digest.hexdigest()
+
+
+def _impersonal(name: str) -> str:
+    """A name or path with a placeholder for each secret and address in one of its parts."""
+    # Each part on a line of its own: after a slash an address passes for a version or a host.
+    return redact(name.replace("/", "\n"))[0].replace("\n", "/")
 
 
 def _open(source: str | Path, cache: Path | None) -> Source:

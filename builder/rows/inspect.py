@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +28,10 @@ _STYLES = {
 }
 _HIDDEN = "dim"  # carries no loss
 _MAX_LINES = 12
+# What makes a terminal act, or show a text in another order than it has: a file could hide what follows it.
+_ACTING = re.compile(
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 
 
 def find_row(dataset: Path, config: str, number: int) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Co
     console = console or Console(highlight=False, soft_wrap=True)
     row = find_row(dataset, config, number)
     console.print(
-        f"[bold]{row['id']}[/bold]  {row['num_files']} files, {row['num_tokens']} tokens "
+        f"[bold]{escape(row['id'])}[/bold]  {row['num_files']} files, {row['num_tokens']} tokens "
         f"({row['num_loss_tokens']} carry loss), {row['num_raw_tokens']} as plain code, licence "
         f"{row['license'] or 'unknown'}",
     )
@@ -64,14 +70,14 @@ def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Co
             speaker = step["agent"]
             name = "main agent" if speaker == "main" else f"sub-agent for {speaker}"
             console.rule(Text(name, "bold"), align="left")
-        text = row["text"][span["start"] : span["end"]]
+        text = _visible(row["text"][span["start"] : span["end"]])
         if span["content"] and step["kind"] in ("observation", "draft", "write") and not full:
             text = _shorten(text)
         console.print(Text(text, _STYLES.get(span["role"], "") if span["loss"] else _HIDDEN), end="")
         if step["kind"] in ("design", "debug") and span["content"] and span["step"] in scores:
             console.print(Text(describe_score(scores[span["step"]]), "bold blue"))
     for note in row["notes"]:
-        console.print(Text(f"note: {note}", "red"))
+        console.print(Text(f"note: {_visible(note)}", "red"))
 
 
 def print_summary(dataset: Path, trained: Path | None = None, console: Console | None = None) -> None:
@@ -138,6 +144,10 @@ def describe_score(score: Mapping[str, Any]) -> str:
         f"{figure['nll_other']}); gain beyond the best control {figure['gain']}; rewritten in "
         f"{score['rounds_accepted']} rounds"
     )
+
+
+def _visible(text: str) -> str:
+    return _ACTING.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _shorten(text: str) -> str:

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from builder.agents import verify_debugging
+from builder.agents import unknown_share, verify_debugging
 from builder.errors import UserError
 from builder.rows.messages import messages_row
 from builder.rows.write import CONFIGS, built_files, read_rows
@@ -88,8 +88,8 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     Checked are: spans tile the text; the writes give every file its recorded content, once; each read equals
     what had been written by then; rendering the steps gives this very text; files come after what they need;
     a sub-agent's steps come in their order, its thoughts before its file; it reads what its file needs; and,
-    for rows of this version, the graph and the outlines are those of the code, and the checks say of each
-    draft what is observed of it.
+    for rows of this version, the graph and the outlines are those of the code, a thought has the share of
+    unknown names that is recorded, and the checks say of each draft what is observed of it.
     """
     try:
         trajectory = from_row(row)
@@ -101,11 +101,21 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     if sorted(written) != listed:
         yield f"the writes give {len(written)} files and the row lists {len(listed)}"
         return
-    yield from _rendering_problems(row, trajectory)
+    for file, known in zip(trajectory.repository.files, row["files"], strict=True):
+        num = len(file.redactions)
+        if num != known["num_redactions"]:
+            yield f"{file.path} has {num} redactions and {known['num_redactions']} are counted"
     edges = [(edge["source"], edge["target"]) for edge in row["dependencies"]]
+    if strange := {path for edge in edges for path in edge} - set(listed):
+        yield f"an edge names {min(strange)}, which is no file of the row"
+        return
+    broken = list(_sequence_problems(trajectory, set(edges)))
+    yield from broken
+    if broken:  # steps that make no sense cannot be rendered
+        return
+    yield from _rendering_problems(row, trajectory)
     for source, target in out_of_order(written, edges)[:1]:
         yield f"{source} is written before {target}, which it needs"
-    yield from _sequence_problems(trajectory, set(edges))
     thoughts = {n for n, step in enumerate(trajectory.steps) if step.kind in ("design", "debug")}
     if not {score["step"] for score in row["scores"]} <= thoughts:
         yield "a score belongs to no thought"
@@ -142,9 +152,13 @@ def _sequence_problems(trajectory: Trajectory, edges: set[tuple[str, str]]) -> I
             yield f"{where}: no sub-agent for {step.agent} is at work"
         elif step.kind not in _FOLLOWING[before.kind]:
             yield f"{where}: cannot come after {before.kind}"
+        elif step.path != (before.path if step.kind == "observation" else step.agent) and step.kind != "read":
+            yield f"{where}: not what {step.agent} is at work on"
         if step.kind == "read" and (step.agent, step.path) not in edges:
             yield f"{where}: {step.agent} does not need it"
         before = step
+    if before is not None and before.kind != "finish":
+        yield f"the sub-agent for {before.agent} has not come back at the end"
 
 
 def _structure_problems(
@@ -160,3 +174,7 @@ def _structure_problems(
     for step in trajectory.steps:
         if step.kind == "spec" and step.text != blueprint.outline_text(step.path) + "\n":
             yield f"the specification of {step.path} is not the outline of its code"
+        if step.kind in ("need", "design", "debug"):
+            share = unknown_share(step.text, step.path, blueprint)
+            if abs(step.unknown_names - share) > 1e-6:  # rows hold it as float32
+                yield f"the share of unknown names in a thought on {step.path} is {share:.3f}"

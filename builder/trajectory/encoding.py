@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 
@@ -47,16 +49,17 @@ def encode(
 
     Apart, so that no token belongs to two roles: ``</think>`` and the code's first indent would
     otherwise merge into one. ``memo`` keeps the ids of texts from call to call, for documents that
-    differ in one thought. Special tokens are recognised in the spans with the numbers ``markup`` alone.
+    differ in one thought. In a chat template, special tokens and the marks of the template are recognised in
+    the spans with the numbers ``markup`` alone.
     """
     texts = [text[span["start"] : span["end"]] for span in spans]
     memo = {} if memo is None else memo
-    missing = list(
-        dict.fromkeys(piece for n, piece in enumerate(texts) if n not in markup and piece not in memo)
-    )
+    plain = dict.fromkeys(piece for n, piece in enumerate(texts) if n not in markup)
+    missing = [piece for piece in plain if piece not in memo]
     memo.update(zip(missing, encode_texts(missing, tokenizer), strict=True))
     ids = prefix_ids(tokenizer)
     if markup:
+        memo = memo | _without_marks(plain, tokenizer)
         words = list(dict.fromkeys(texts[number] for number in sorted(markup)))
         special = dict(zip(words, encode_texts(words, tokenizer, split=False), strict=True))
         # A chat template writes down what the tokenizer would put in front.
@@ -68,3 +71,22 @@ def encode(
         ranges.append((len(ids), len(ids) + len(found)))
         ids += found
     return Encoded(ids, ranges, prefix)
+
+
+def _without_marks(texts: Iterable[str], tokenizer: Any) -> dict[str, list[int]]:
+    """The ids of those ``texts`` that hold a mark of the chat template, with none in them.
+
+    Qwen's ``</tool_call>`` is a token that ends a call, and yet no special one: it would be recognised.
+    """
+    template = str(tokenizer.chat_template)
+    added = (token for token in tokenizer.added_tokens_decoder.values() if not token.special)
+    marks = [token.content for token in added if token.content.strip() and token.content in template]
+    if not marks:
+        return {}
+    mark = re.compile(f"(?=(?:{'|'.join(map(re.escape, marks))}))")
+    found = {}
+    for text in texts:
+        if cuts := [match.start() + 1 for match in mark.finditer(text)]:
+            parts = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+            found[text] = [token for ids in encode_texts(parts, tokenizer) for token in ids]
+    return found

@@ -27,13 +27,15 @@ def step_texts(
 def replay(row: Mapping[str, Any]) -> dict[str, str]:
     """Apply the writes of ``row`` in order to an empty directory; path to content.
 
-    Raises ``ReplayError`` where spans do not tile the text, a write differs from its file's hash or comes
-    twice, or an observation is not what had been written by then.
+    Raises ``ReplayError`` where spans do not tile the text or belong to no step, a write differs from its
+    file's hash or comes twice, or an observation is not what had been written by then.
     """
     position = 0
     for span in row["spans"]:
         if span["start"] != position or span["end"] <= span["start"]:
             raise ReplayError(f"{row['id']}: spans do not tile the text at character {position}")
+        if not 0 <= span["step"] < len(row["steps"]):
+            raise ReplayError(f"{row['id']}: the span at character {position} belongs to no step")
         position = span["end"]
     if position != len(row["text"]):
         raise ReplayError(f"{row['id']}: spans end at character {position} of {len(row['text'])}")

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from builder.repository import Repository, SkippedFile, SourceFile
-from builder.trajectory.replay import replay, step_texts
-from builder.trajectory.steps import FILE_KINDS, Step, Trajectory
+from builder.trajectory.replay import ReplayError, replay, step_texts
+from builder.trajectory.steps import FILE_KINDS, ROLES, Step, Trajectory
 
 
 def from_row(row: Mapping[str, Any]) -> Trajectory:
@@ -18,6 +18,8 @@ def from_row(row: Mapping[str, Any]) -> Trajectory:
     itself.
     """
     contents = replay(row)
+    if unknown := {step["kind"] for step in row["steps"]} - ROLES.keys():
+        raise ReplayError(f"{row['id']}: there is no step of kind {min(unknown)}")
     texts = step_texts(row["text"], row["spans"], len(row["steps"]))
     unresolved = {span["step"] for span in row["spans"] if span["role"] == "unresolved"}
     steps = tuple(

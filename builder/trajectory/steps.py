@@ -97,13 +97,17 @@ def clean(generated: str, max_chars: int = 4000) -> str:
 
     Returns ``""`` where nothing is left: such a step is not written.
     """
-    text = printable(generated)
+    # Cut first: that can make a tag, `<think`, of a longer word.
+    text = _tidy(printable(generated))[:max_chars]
     # Removing one tag can make another out of its neighbours.
     while True:
         text, count = _TAG_LIKE.subn("", text)
         if not count:
             break
-    text = re.sub(r"[ \t]+\n", "\n", text)
-    text = re.sub(r"\n{3,}", "\n\n", text.strip())
-    text = text[:max_chars].rstrip()
+    text = _tidy(text)
     return text + "\n" if text else ""
+
+
+def _tidy(text: str) -> str:
+    """``text`` without blanks at the ends of lines, and with one empty line at most between two others."""
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text).strip())

@@ -38,7 +38,11 @@ FAMILIES = {
         "<fim_prefix> <fim_suffix> <repo_name> <reponame> <file_sep> <filename> <jupyter_code> "
         "<gh_stars> <issue_start> <empty_output> <PRE> <SUF> <MID> <EOT>"
     ),
-    "older": ("<unk> <pad> <mask> [CLS] [SEP] [MASK] [PAD] <extra_id_0>"),
+    "exaone": ("[|system|] [|user|] [|assistant|] [|endofturn|]"),
+    "ling": ("<role> </role>"),
+    "minicpm": ("<用户> <AI>"),
+    "minimax": ("]~!b[ ]~b] [e~["),
+    "older": ("<unk> <pad> <mask> [CLS] [SEP] [MASK] [PAD] <extra_id_0> [UNUSED_TOKEN_146]"),
 }
 DELIMITERS = [delimiter for family in FAMILIES.values() for delimiter in family.split()]
 OUR_TAGS = [

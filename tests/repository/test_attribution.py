@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from identify.vendor.licenses import LICENSES
 
-from builder.repository import SourceFile, load
+from builder.repository import SourceFile, identify, load
 from builder.repository.headers import copyrights, leading_comments, stated_license
 
 TEXTS = dict(LICENSES)
@@ -203,12 +203,16 @@ def test_where_no_copyright_line_stands_the_authors_are_named(files, name, text)
 
 
 def test_a_name_that_holds_an_address_is_written_down_nowhere(tmp_path):
-    (tmp_path / "ann@somewhere.org").write_text("mail")
-    (tmp_path / "logo@2x.txt").write_text("")
-    repository = load(tmp_path)
+    root = tmp_path / "ann@somewhere.org"
+    (root / "mail").mkdir(parents=True)
+    for name in ("ann@somewhere.org", "mail/bo@somewhere.org", "logo@2x.txt"):
+        (root / name).write_text("mail")
+    repository = load(root)
+    assert repository.identity == identify(root) == "local/[REDACTED:email]"
     assert [file.path for file in repository.files] == ["logo@2x.txt"]
     assert [(file.path, file.reason) for file in repository.skipped] == [
-        ("[REDACTED:email]", "secret or address in name")
+        ("[REDACTED:email]", "secret or address in name"),
+        ("mail/[REDACTED:email]", "secret or address in name"),
     ]
 
 

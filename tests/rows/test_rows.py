@@ -217,6 +217,20 @@ def test_inspect_shows_speakers_contents_and_scores(folder):
     assert "trajectory to plain code" in console.export_text()
 
 
+def test_no_content_acts_on_the_terminal_that_shows_it(built, tmp_path):
+    hostile = "\x1b[2J\x1b]0;title\x07\x9b31m\rover\u202e"
+    row = built["row"] | {"id": "local/[/bold]@1", "notes": [hostile]}
+    span = next(span for span in row["spans"] if span["content"] and span["role"] == "code")
+    row["text"] = row["text"][: span["start"]] + hostile + row["text"][span["start"] + len(hostile) :]
+    write_dataset(tmp_path, {"repo2agent-search": {"train": [row]}})
+    with (tmp_path / "out").open("w", newline="") as out:
+        inspect_row(tmp_path, "repo2agent-search", 0, full=True, console=Console(file=out))
+    shown = (tmp_path / "out").read_bytes().decode()
+    assert shown.count(r"\x1b[2J\x1b]0;title\x07\x9b31m\rover\u202e") == 2
+    assert not set("\x1b\x07\x9b\r\u202e") & set(shown)
+    assert "local/[/bold]@1" in shown
+
+
 @pytest.mark.parametrize(("config", "row"), [("repo2agent-search", 7), ("nothing", 0)])
 def test_inspect_says_what_is_missing(folder, config, row):
     with pytest.raises(UserError, match="no row"):

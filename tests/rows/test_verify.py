@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import importlib.util
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from builder.agents import AgentOptions, Team
+from builder.agents import AgentOptions, Team, debug
 from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.pipeline import Models, reconstruct
@@ -26,6 +29,25 @@ def result(scripted):
     model = scripted(answer=lambda messages, seed: f"I write it with care. {seed}")
     repository = load(str(Path(spec.origin).parent))
     return asyncio.run(reconstruct(repository, Models(model, model), BuildConfig()))
+
+
+@pytest.fixture(scope="module")
+def debugged(make_repository, scripted, bytes_tokenizer):
+    """The row of two files, of which the drafts had defects."""
+    files = {
+        "area.py": "def circle(r):\n    return r\n",
+        "report.py": "from area import circle\n\nX = circle(1)\n",
+    }
+    blueprint = analyze(make_repository(files))
+    draft = "```\nfrom area import square\n```"
+    team = Team(blueprint, scripted(answer=lambda messages, seed: draft), AgentOptions(), seed=0)
+
+    async def run():
+        return await debug(team, await team.simulate())
+
+    provenance = Provenance("g", "s", "p", 0, version("repo2agent"))
+    trajectory = asyncio.run(run()).trajectory
+    return trajectory_row(trajectory, blueprint, provenance, bytes_tokenizer, DEFAULT_LOSS_ROLES)
 
 
 @pytest.fixture
@@ -94,6 +116,41 @@ def test_one_thing_that_is_wrong_is_named(row, change, word):
     assert any(any(part in problem for part in word.split("|")) for problem in found), found
 
 
+STRINGS = st.sampled_from(
+    ["", "main", "area.py", "report.py", "write", "draft", "read", "debug", "name:x", "?"]
+)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_whatever_stands_in_a_row_verification_ends_in_words(debugged, data):
+    row = copy.deepcopy(debugged)
+    assert {"draft", "check", "debug"} <= {step["kind"] for step in row["steps"]}
+    for _ in range(data.draw(st.integers(1, 3))):
+        entries = row[data.draw(st.sampled_from(["steps", "spans", "files", "dependencies", "segments"]))]
+        entry = entries[data.draw(st.integers(0, len(entries) - 1))]
+        name = data.draw(st.sampled_from(sorted(entry)))
+        values = {str: STRINGS, bool: st.booleans(), int: st.integers(-2, 400), float: st.floats(0, 1)}
+        if type(entry[name]) in values:
+            entry[name] = data.draw(values[type(entry[name])])
+    assert all(isinstance(problem, str) for problem in problems(row))
+
+
+@pytest.mark.parametrize(
+    ("column", "number", "change", "word"),
+    [
+        ("steps", -1, {"kind": "leave"}, "no step of kind leave"),
+        ("spans", -1, {"step": 99}, "belongs to no step"),
+        ("dependencies", 0, {"target": "gone.py"}, "gone.py, which is no file"),
+        ("files", 0, {"num_redactions": 1}, "0 redactions and 1 are counted"),
+    ],
+)
+def test_what_a_row_refers_to_and_counts_must_be_there(row, column, number, change, word):
+    entries = list(row[column])
+    entries[number] = {**entries[number], **change}
+    assert any(word in problem for problem in problems({**row, column: entries}))
+
+
 def step_number(steps: list[Step], kind: str, path: str) -> int:
     return next(n for n, step in enumerate(steps) if (step.kind, step.path) == (kind, path))
 
@@ -119,6 +176,10 @@ def another_outline(steps: list[Step]) -> list[Step]:
     return [replace(step, text="def square(side)\n") if step.kind == "spec" else step for step in steps]
 
 
+def a_thought_of_other_names(steps: list[Step]) -> list[Step]:
+    return [replace(step, text="I call `square`.\n") if step.kind == "design" else step for step in steps]
+
+
 def two_at_work(steps: list[Step]) -> list[Step]:
     return [step for step in steps if (step.kind, step.path) != ("finish", "area.py")]
 
@@ -130,7 +191,9 @@ def two_at_work(steps: list[Step]) -> list[Step]:
         (dependent_first, "report.py is written before area.py"),
         (read_what_is_not_needed, "report.py does not need it"),
         (another_outline, "is not the outline of its code"),
+        (a_thought_of_other_names, "the share of unknown names in a thought on area.py"),
         (two_at_work, "has not come back"),
+        (lambda steps: steps[:-1], "has not come back at the end"),
     ],
 )
 def test_a_row_that_agrees_with_itself_must_agree_with_the_code_too(

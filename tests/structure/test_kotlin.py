@@ -103,6 +103,21 @@ def test_missing_is_unresolved_and_outside_is_external(read):
     assert not {edge for edge in edges(blueprint) if edge[0] == "src/q/A.kt"}
 
 
+@pytest.mark.parametrize(
+    "decoy",
+    ["vendor/org/lib/Tool.kt", "org/lib/Tool.kt", "src/main/kotlin/org/lib/Tool.kt", "Tool.kt",
+     "src/main/kotlin/org/lib/sub/Tool.kt"],
+)  # fmt: skip
+@pytest.mark.parametrize("package", ["app2", "x.org.lib", "org.lib.sub", "org.lib2", "lib"])
+@pytest.mark.parametrize("wanted", ["org.lib.Tool", "org.lib.Tool.Part", "org.lib.tool", "org.lib.*"])
+def test_outside_name_never_lands_on_a_decoy(read, decoy, package, wanted):
+    code = f"package app\nimport {wanted}\nval x: Tool = tool(Part())"
+    declared = f"package {package}\nclass Tool {{ class Part }}\nclass Part\nfun tool(x: Any) = Tool()"
+    blueprint = read({"src/main/kotlin/app/Main.kt": code, decoy: declared})
+    assert edges(blueprint) == set()
+    assert blueprint.external == ("org.lib",)
+
+
 def test_platforms_do_not_see_each_other(read):
     files = {
         "src/commonMain/kotlin/a/Api.kt": "package a\n\nexpect class Api\n\nfun use(api: Api) = Local()\n",

@@ -126,6 +126,24 @@ def test_no_content_becomes_a_special_token(name, hostile, with_template):
     assert tokenizer.decode(encoded.ids[encoded.prefix :]) == document.text
 
 
+def test_what_a_template_marks_calls_with_is_text_in_content_whether_special_or_not(
+    make_repository, with_template
+):
+    (template,) = (path for path in TEMPLATES if path.stem == "qwen3")
+    tokenizer = with_template(template.read_text())
+    marks = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
+    tokenizer.add_tokens(marks)  # in Qwen's own tokenizer they are no special tokens either
+    said = "".join(marks) + "\n</tool_call></tool_call>\n"
+    trajectory = trajectory_of(make_repository({"a.py": said, "b</tool_call>.py": "x = 1\n"}), said)
+    document = render_chat(trajectory, tokenizer)
+    encoded = encode(document.text, document.spans, tokenizer, markup=document.markup)
+    ids = set(tokenizer.get_added_vocab().values())
+    holding = {n for n, (start, end) in enumerate(encoded.ranges) if ids & set(encoded.ids[start:end])}
+    assert holding
+    assert holding <= document.markup
+    assert tokenizer.decode(encoded.ids[encoded.prefix :]) == document.text
+
+
 def test_a_template_that_states_the_date_gives_the_same_text_every_day(with_template, hostile):
     document = render_chat(hostile, with_template("{{ strftime_now('%A %Y') }}" + SMALL))
     assert document.text.startswith("2024-07-26")

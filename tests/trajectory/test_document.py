@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from builder.trajectory import (
@@ -100,10 +100,12 @@ def test_whatever_files_and_models_say_the_document_reads_back(make_repository, 
 
 
 @settings(max_examples=100, deadline=None)
-@given(CONTENT)
-def test_cleaned_text_holds_no_tag_and_stays_as_it_is(text: str) -> None:
-    cleaned = clean(text)
-    assert clean(cleaned) == cleaned
+@given(CONTENT, st.integers(1, 60))
+@example("I am <thinking> it", len("I am <think"))
+def test_cleaned_text_holds_no_tag_and_stays_as_it_is(text: str, max_chars: int) -> None:
+    cleaned = clean(text, max_chars)
+    assert clean(cleaned, max_chars) == cleaned
+    assert len(cleaned) <= max_chars + 1
     assert cleaned == "" or (cleaned.endswith("\n") and cleaned.strip())
     assert not re.search(r"</?(?:write|think|observation|implement|read)(?:-\d+)?(?![\w-])", cleaned)
 
