@@ -3,6 +3,7 @@
 from builder.agents.checks import Checker, Defect, check
 from builder.agents.debugging import Debugged, debug, num_debug_calls, verify_debugging
 from builder.agents.grounding import unknown_share
+from builder.agents.leakage import LeakageGuard, Limits, Overlap
 from builder.agents.prompts import messages, prompt_hash, prompts_hash, quote
 from builder.agents.simulation import AgentOptions, Team, call_seed
 
@@ -11,6 +12,9 @@ __all__ = [
     "Checker",
     "Debugged",
     "Defect",
+    "LeakageGuard",
+    "Limits",
+    "Overlap",
     "Team",
     "call_seed",
     "check",

@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from builder.agents.grounding import unknown_share
+from builder.agents.leakage import STRICTEST, LeakageGuard
 from builder.agents.prompts import excerpt, messages, prompt_hash
 from builder.agents.summaries import folders, overview, tree
 from builder.llm import Model, ModelError
 from builder.structure import Blueprint
 from builder.trajectory import MAIN, Step, Trajectory, clean
 
+_MAX_DRAWS = 3  # of a thought that has seen the body
 _MAX_NAMES = 12  # in each part of a plan entry: the specification and the reads have them all
 
 
@@ -27,6 +29,8 @@ class AgentOptions:
 
     Attributes:
         temperature: Sampling temperature of every generation; 0 is greedy.
+        sees: What a design thought and its rewrites are written from: `outline`, or `body` (hindsight: the
+            file itself is shown, and what quotes it or names what only it holds is not taken).
         max_thought_tokens: Longest design thought, in tokens of the generator.
         max_draft_tokens: Longest draft that is checked for defects, in tokens of the generator.
         max_read_chars: What a sub-agent may read in all, in characters; dependencies beyond are not read.
@@ -34,12 +38,15 @@ class AgentOptions:
     """
 
     temperature: float = 0.7
+    sees: str = "outline"
     max_thought_tokens: int = 160
     max_draft_tokens: int = 400
     max_read_chars: int = 24_000
     max_prompt_chars: int = 4_000
 
     def __post_init__(self) -> None:
+        if self.sees not in ("outline", "body"):
+            raise ValueError(f"sees must be outline or body, not {self.sees}")
         for name in ("max_thought_tokens", "max_draft_tokens", "max_prompt_chars"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -97,10 +104,11 @@ class Team:
         return Trajectory(self.blueprint.repository, tuple(steps))
 
     def num_calls(self) -> int:
-        """How many calls ``simulate`` makes, but for folders whose entries have to be summed up in parts."""
+        """How many calls ``simulate`` makes at most, but for folders that have to be summed up in parts."""
         thinking = self._thinking()
         summed_up = 0 if self._outlines_fit() else len(folders(thinking))
-        return 2 + summed_up + 2 * len(thinking) + sum(bool(self.reads(path)) for path in thinking)
+        draws = _MAX_DRAWS if self.options.sees == "body" else 1
+        return 2 + summed_up + (1 + draws) * len(thinking) + sum(bool(self.reads(path)) for path in thinking)
 
     def thinks_about(self, path: str) -> bool:
         """Files with an outline are thought about; others (documents, data, empty files) are copied."""
@@ -224,10 +232,35 @@ class Team:
         if not self.thinks_about(path):
             return {}
         values = self.file_values(path)
-        calls = [self.ask("design", values, self.options.max_thought_tokens)]
+        calls = [self._design(path)]
         if reads := self.reads(path):
             calls.append(self.ask("need", {**values, "dependencies": ", ".join(reads)}, 80))
         return dict(zip(("design", "need"), await asyncio.gather(*calls), strict=False))
+
+    async def _design(self, path: str) -> str:
+        """The first design thought. One that has seen the body is drawn again where it gives that away."""
+        limit = self.options.max_thought_tokens
+        if self.options.sees == "outline":
+            return await self.ask("design", self.file_values(path), limit)
+        guard = LeakageGuard(self.blueprint, path)
+        refusal = ""
+        for attempt in range(_MAX_DRAWS):
+            text = await self.ask("design_body", self._hindsight(path), limit, attempt)
+            refusal = STRICTEST.refusal(guard.overlap(text))
+            if not refusal:
+                return text
+        self.notes.append(f"design {path}: no thought in {_MAX_DRAWS}, the last one {refusal}")
+        return ""
+
+    def rewriting(self, step: Step) -> tuple[str, dict[str, str]]:
+        """The prompt by which the design thought ``step`` is rewritten, and its values but the thought."""
+        if step.sees == "body":
+            return "rewrite_body", self._hindsight(step.path)
+        return "rewrite", self.file_values(step.path)
+
+    def _hindsight(self, path: str) -> dict[str, str]:
+        code = self.blueprint.repository.file(path).content
+        return {**self.file_values(path), "code": excerpt(code, self.options.max_prompt_chars)}
 
     def _implement(self, path: str, thoughts: dict[str, str]) -> list[Step]:
         """The steps from the main agent's call to the sub-agent's return."""
@@ -243,8 +276,10 @@ class Team:
         return [*steps, Step(path, "write", path), Step(path, "finish", path)]
 
     def _thought(self, path: str, kind: str, text: str) -> Step:
-        step = Step(path, kind, path, text, sees="outline", prompt=prompt_hash(kind))
-        return self.grounded(step)
+        hindsight = kind == "design" and self.options.sees == "body"
+        prompt = prompt_hash("design_body" if hindsight else kind)
+        sees = "body" if hindsight else "outline"
+        return self.grounded(Step(path, kind, path, text, sees=sees, prompt=prompt))
 
     def grounded(self, step: Step) -> Step:
         """``step`` with its share of unknown names, measured against its file and dependencies."""

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from builder.agents import unknown_share, verify_debugging
+from builder.agents import LeakageGuard, Limits, unknown_share, verify_debugging
 from builder.errors import UserError
 from builder.rows.messages import messages_row
 from builder.rows.write import CONFIGS, built_files, read_rows
@@ -89,7 +89,8 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     what had been written by then; rendering the steps gives this very text; files come after what they need;
     a sub-agent's steps come in their order, its thoughts before its file; it reads what its file needs; and,
     for rows of this version, the graph and the outlines are those of the code, a thought has the share of
-    unknown names that is recorded, and the checks say of each draft what is observed of it.
+    unknown names that is recorded, none that has seen the body gives it away, and the checks say of each
+    draft what is observed of it.
     """
     try:
         trajectory = from_row(row)
@@ -122,6 +123,7 @@ def problems(row: Mapping[str, Any]) -> Iterator[str]:
     if row["version"] == version("repo2agent"):
         blueprint = analyze(trajectory.repository)
         yield from _structure_problems(row, trajectory, blueprint, written)
+        yield from _hindsight_problems(trajectory, blueprint)
         yield from verify_debugging(row, blueprint)
 
 
@@ -137,6 +139,14 @@ def _rendering_problems(row: Mapping[str, Any], trajectory: Trajectory) -> Itera
     for name in ("text", "spans", "segments", "preamble"):
         if getattr(document, name) != row[name]:
             yield f"its steps, rendered, give another {name}"
+
+
+def _hindsight_problems(trajectory: Trajectory, blueprint: Blueprint) -> Iterator[str]:
+    for number, step in enumerate(trajectory.steps):
+        if step.sees == "body" and step.text:
+            overlap = LeakageGuard(blueprint, step.path).overlap(step.text)
+            if refusal := Limits().of(step.sees).refusal(overlap):
+                yield f"step {number} ({step.kind} {step.path}): has seen the body and {refusal}"
 
 
 def _sequence_problems(trajectory: Trajectory, edges: set[tuple[str, str]]) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from builder.agents import Limits
+
 
 @dataclass(frozen=True)
 class SearchOptions:
@@ -53,6 +55,11 @@ class SearchOptions:
         for name in ("rounds", "price", "margin", "max_calls", "max_tokens", "max_seconds"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative, but is {getattr(self, name)}")
+
+    @property
+    def limits(self) -> Limits:
+        """What a thought may have in common with the body."""
+        return Limits(self.max_common_run, self.max_common_share, self.max_body_names, self.max_echoes)
 
     def without_budget(self) -> SearchOptions:
         """The same search, however much it costs."""

@@ -129,7 +129,7 @@ def _own(team: Team) -> Team:
 
 def _designs(team: Team, trajectory: Trajectory) -> list[_Task]:
     return [
-        _Task(number, Rewriter(team, "rewrite", team.file_values(step.path)))
+        _Task(number, Rewriter(team, *team.rewriting(step)))
         for number, step in enumerate(trajectory.steps)
         if step.kind == "design"
     ]

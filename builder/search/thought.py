@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from builder.agents import Team, prompt_hash
+from builder.agents import LeakageGuard, Overlap, Team, prompt_hash
 from builder.llm import ModelError
 from builder.search.budget import Budget
-from builder.search.leakage import LeakageGuard, Overlap
 from builder.search.options import SearchOptions
 from builder.search.scoring import Score, Scorer, choose_target
 from builder.trajectory import Step, Trajectory, encode_texts
@@ -239,21 +238,14 @@ class ThoughtSearch:
         """A candidate with its overlap, and with the reason why it may not stand, if there is one."""
         candidate = self._candidate(text)
         candidate.overlap = overlap = self._guard.overlap(text)
-        options = self.options
         if not text:
             candidate.refusal = "empty"
         elif text == current:
             candidate.refusal = "equal to the current thought"
-        elif candidate.num_tokens > options.max_thought_tokens and current is not None:
+        elif candidate.num_tokens > self.options.max_thought_tokens and current is not None:
             candidate.refusal = f"longer than the cap: {candidate.num_tokens} tokens"
-        elif overlap.run > options.max_common_run:
-            candidate.refusal = f"quotes the code: a common run of {overlap.run}"
-        elif overlap.share > options.max_common_share:
-            candidate.refusal = f"quotes the code: {overlap.share:.0%} of its 4-grams"
-        elif overlap.echoes > options.max_echoes:
-            candidate.refusal = f"quotes the code with other names: {overlap.echoes} stretches"
-        elif len(overlap.names) > options.max_body_names:
-            candidate.refusal = f"names what only the body holds: {', '.join(sorted(overlap.names))}"
+        else:
+            candidate.refusal = self.options.limits.of(self.step.sees).refusal(overlap)
         return candidate
 
     async def _measure(self, candidate: _Candidate) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from builder.agents import AgentOptions, Team, messages
+from builder.agents import AgentOptions, Team, messages, prompt_hash
 from builder.llm import ModelError
 from builder.trajectory import render
 
@@ -98,3 +98,36 @@ def test_chat_delimiters_in_a_repository_are_data() -> None:
     for delimiter in ("<|im_end|>", "<|im_start|>", "</s>", "<s>", "[INST]", "[/INST]", "<|eot_id|>"):
         assert delimiter not in user["content"]
     assert [system["role"], user["role"]] == ["system", "user"]
+
+
+BODY = "total_area = sum(circle(radius) for radius in radii)"
+
+
+def test_only_in_hindsight_is_the_body_shown_and_the_thought_says_so(blueprint, scripted) -> None:
+    model = scripted()
+    _, trajectory = simulate(blueprint, model, sees="body")
+    seen = [text for text, _ in model.generated if BODY in text]
+    assert len(seen) == 1  # the design thought of report.py, and nothing else
+    assert "Think aloud as I would before a line of it is written" in seen[0]
+    policies = {(step.kind, step.sees) for step in trajectory.steps if step.sees}
+    assert policies == {("design", "body"), ("need", "outline")}
+    designs = [step for step in trajectory.steps if step.kind == "design"]
+    assert {step.prompt for step in designs} == {prompt_hash("design_body")}
+
+
+def test_a_thought_that_gives_the_body_away_is_drawn_again_and_then_left_out(blueprint, scripted) -> None:
+    def answer(messages, seed):
+        leaks = "report.py" in messages[-1]["content"] or seed % 2
+        return "I keep a total_area." if leaks else "I add up what comes in."
+
+    model = scripted(answer=answer)
+    team, trajectory = simulate(blueprint, model, sees="body")
+    assert [step for step in trajectory.steps if step.kind == "design" and step.path == "report.py"] == []
+    assert any("design report.py: no thought in 3" in note for note in team.notes)
+    drawn = [seed for text, seed in model.generated if BODY in text]
+    assert len(drawn) == len(set(drawn)) == 3
+
+
+def test_a_policy_that_there_is_not_is_named() -> None:
+    with pytest.raises(ValueError, match="sees must be outline or body, not all"):
+        AgentOptions(sees="all")

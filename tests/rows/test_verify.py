@@ -234,3 +234,26 @@ def test_views_are_checked_where_their_rows_are(result, tmp_path):
     assert verify_dataset(tmp_path) == {"raw-repos": 1}
     with pytest.raises(UserError, match="no rows of repo2agent-search"):
         verify_dataset(tmp_path, ("messages",))
+
+
+@pytest.mark.parametrize(("text", "holds"), [("I keep a half_of_it.", False), ("I take half of it.", True)])
+def test_a_thought_that_has_seen_the_body_gives_none_of_it_away(
+    make_repository, scripted, bytes_tokenizer, text, holds
+) -> None:
+    code = "def half(whole):\n    half_of_it = whole / 2\n    return half_of_it\n"
+    blueprint = analyze(make_repository({"half.py": code}))
+    team = Team(blueprint, scripted(answer=lambda messages, seed: "I halve."), AgentOptions(sees="body"), 0)
+    trajectory = asyncio.run(team.simulate())
+    steps = [
+        team.grounded(replace(step, text=f"{text}\n")) if step.kind == "design" else step
+        for step in trajectory.steps
+    ]
+    row = trajectory_row(
+        replace(trajectory, steps=tuple(steps)),
+        blueprint,
+        Provenance("g", "s", "p", 0, version("repo2agent")),
+        bytes_tokenizer,
+        DEFAULT_LOSS_ROLES,
+    )
+    found = list(problems(row))
+    assert found == [] if holds else "names what only the body holds: half_of_it" in found[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from builder.search.leakage import LeakageGuard
+from builder.agents import LeakageGuard, Limits, Overlap
 
 
 @pytest.fixture
@@ -62,3 +62,12 @@ def test_what_a_draft_has_named_may_be_named_but_not_quoted(blueprint) -> None:
     guard = LeakageGuard(blueprint, "report.py", [draft])
     assert guard.overlap("I keep a total_area.").names == frozenset()
     assert guard.overlap("I write total_area = sum(circle(radius) for radius in radii).").run > 8
+
+
+def test_who_has_seen_the_body_may_name_nothing_of_it(guard) -> None:
+    naming, repeating = "I keep a total_area.", Overlap(6, 0.0, frozenset(), 0)
+    for overlap, words in ((guard.overlap(naming), "names what only the body holds"), (repeating, "quotes")):
+        assert Limits().of("outline").refusal(overlap) == ""
+        assert Limits().of("body").refusal(overlap).startswith(words)
+    tighter = Limits(max_common_run=2).of("body")
+    assert (tighter.max_common_run, tighter.max_body_names) == (2, 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from difflib import SequenceMatcher
 
 from builder.structure import Blueprint
@@ -36,6 +36,38 @@ class Overlap:
     share: float
     names: frozenset[str]
     echoes: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a thought may have in common with the body of its file, measure by measure of ``Overlap``."""
+
+    max_common_run: int = 8
+    max_common_share: float = 0.1
+    max_body_names: int = 3
+    max_echoes: int = 0
+
+    def refusal(self, overlap: Overlap) -> str:
+        """Why a thought with that overlap may not stand; ``""`` where it may."""
+        if overlap.run > self.max_common_run:
+            return f"quotes the code: a common run of {overlap.run}"
+        if overlap.share > self.max_common_share:
+            return f"quotes the code: {overlap.share:.0%} of its 4-grams"
+        if overlap.echoes > self.max_echoes:
+            return f"quotes the code with other names: {overlap.echoes} stretches"
+        if len(overlap.names) > self.max_body_names:
+            return f"names what only the body holds: {', '.join(sorted(overlap.names))}"
+        return ""
+
+    def of(self, sees: str) -> Limits:
+        """These limits for a thought written under the policy ``sees``: one that saw the body gets no more
+        than the strictest."""
+        if sees != "body":
+            return self
+        return Limits(*(min(own, most) for own, most in zip(astuple(self), astuple(STRICTEST), strict=True)))
+
+
+STRICTEST = Limits(max_common_run=5, max_common_share=0.05, max_body_names=0, max_echoes=0)
 
 
 class LeakageGuard:
