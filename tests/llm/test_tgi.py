@@ -263,9 +263,10 @@ def test_an_openai_compatible_server_generates_but_does_not_score(fake_tgi, toke
                 assert connection.info.max_total_tokens == 2048
                 await connection.generate(MESSAGES, max_tokens=5)
                 assert fake.requests[0][1]["model"] == "open/model"
-                fake.script = [(404, {"detail": "Not Found"})]
-                with pytest.raises(UserError, match="no /generate"):
+                assert not connection.capabilities.scores
+                with pytest.raises(UserError, match="gives no log-probs of a prompt; name TGI"):
                     await connection.score(*halves(tokenizer))
+                assert len(fake.requests) == 1
 
     asyncio.run(run())
 
