@@ -46,6 +46,11 @@ class Connection:
         return self._engine.tokenizer
 
     @property
+    def engine_name(self) -> str:
+        """What serves the model, with its version: enough to key what depends on it, such as noise."""
+        return self._engine.name
+
+    @property
     def capabilities(self) -> Capabilities:
         return self._engine.capabilities
 
