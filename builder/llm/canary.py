@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
 from builder.errors import UserError
 from builder.llm.openai import OpenAICompatible
 from builder.llm.protocol import ModelError
+from builder.llm.reference import can_compute, reference_logprobs
+from builder.llm.store import Store, answer_key
+from builder.llm.weights import local_weights, revision_of
+
+logger = logging.getLogger(__name__)
 
 TEXT = '''\
 """Orders of a shop, and what they come to."""
@@ -28,10 +38,34 @@ def total(items: list[Item], tax: float = 0.19) -> float:
 def fibonacci(n: int) -> int:
     return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
 '''
+EPSILON = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
-async def check_scoring(engine: OpenAICompatible) -> None:
-    """Score the canary with ``engine``. Raises ``UserError`` in one line where its scores cannot be used."""
+@dataclass(frozen=True)
+class Tolerance:
+    """How far log-probs (nats) may be from transformers' in float32, at a token and on average.
+
+    Of the served number format's epsilon: a 135M model's bfloat16 is off by up to 0.41 and by 0.04 on average
+    (52 and 5 times its epsilon), its float16 by 0.038 and 0.005 (39 and 5 times); larger models by less.
+    In float32 the order of summation matters more than the format.
+    """
+
+    largest: float
+    mean: float
+
+    @classmethod
+    def of(cls, dtype: str) -> Tolerance:
+        """A format that is not known may be bfloat16."""
+        epsilon = EPSILON.get(dtype, EPSILON["bfloat16"])
+        return cls(max(1e-3, 100 * epsilon), max(1e-4, 10 * epsilon))
+
+
+async def check_scoring(engine: OpenAICompatible, store: Store | None = None) -> None:
+    """Score the canary with ``engine``, and compare with transformers where the same weights lie here.
+
+    Raises ``UserError`` in one line where the scores cannot be used. What transformers computes is kept in
+    ``store``: each start compares, only the first one loads the model.
+    """
     url = engine.endpoint.url
     await engine.check_setup()
     ids: list[int] = engine.tokenizer(TEXT)["input_ids"][: engine.info.max_input_tokens or None]
@@ -41,3 +75,41 @@ async def check_scoring(engine: OpenAICompatible) -> None:
         raise UserError(f"{url}: the server cannot score ({error})") from error
     if not all(logprob <= 0 for logprob in logprobs) or not any(logprob < 0 for logprob in logprobs):
         raise UserError(f"{url}: the server's scores are no log-probs ({logprobs[:3]} …); {engine.suspects}")
+    if engine.verified:
+        return
+    directory = local_weights(engine.weights, engine.info.revision)
+    expected = None if directory is None else await _reference(engine, directory, ids, store)
+    if expected is None:
+        logger.info("%s: no weights of %s here to compare its scores with", url, engine.weights)
+        return
+    differences = [abs(mine - theirs) for mine, theirs in zip(expected, logprobs, strict=True)]
+    tolerance = Tolerance.of(engine.dtype)
+    largest, mean = max(differences), fmean(differences)
+    if largest > tolerance.largest or mean > tolerance.mean:
+        raise UserError(
+            f"{url}: {engine.name} scores otherwise than transformers with the weights in {directory}: off "
+            f"by {largest:.2g} at a token and by {mean:.2g} on average, where {tolerance.largest:.2g} and "
+            f"{tolerance.mean:.2g} are rounding; {engine.suspects}, or try another version of it"
+        )
+
+
+async def _reference(
+    engine: OpenAICompatible, directory: Path, ids: list[int], store: Store | None
+) -> list[float] | None:
+    # Of the weights that lie here, whatever the server calls its own.
+    revision = revision_of(str(directory)) if directory != Path(engine.weights) else engine.info.revision
+    key = answer_key(
+        {
+            "model_id": engine.weights,
+            "revision": revision,
+            "kind": "reference",
+            "request": {"ids": ids},
+            "seed": 0,
+        }
+    )
+    if store is not None and (stored := store.get(key)) is not None:
+        return list(stored)
+    logprobs = await reference_logprobs(directory, ids) if can_compute(directory) else None
+    if logprobs is not None and store is not None:
+        logprobs = store.put(key, logprobs)
+    return logprobs

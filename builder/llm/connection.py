@@ -127,7 +127,7 @@ class Connection:
 
     async def check_scoring(self) -> None:
         """Score a canary. Raises ``UserError`` where the server's scores cannot be used."""
-        await check_scoring(self._engine)
+        await check_scoring(self._engine, self._store)
 
     async def close(self) -> None:
         """Give up what is in flight and close the engine's connections."""

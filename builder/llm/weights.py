@@ -26,3 +26,17 @@ def revision_of(model: str) -> str:
             with file.open("rb") as stream:
                 digest.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:12]
+
+
+def local_weights(model: str, revision: str = "") -> Path | None:
+    """The directory with the safetensors of ``model``: itself, or in the Hub's cache. Fetches nothing."""
+    directory = Path(model)
+    if not directory.is_dir():
+        from huggingface_hub import snapshot_download
+
+        try:
+            directory = Path(snapshot_download(model, revision=revision or None, local_files_only=True))
+        except (OSError, ValueError):  # not in the cache, or no id at all
+            return None
+    complete = (directory / "config.json").is_file() and any(directory.glob("*.safetensors"))
+    return directory if complete else None

@@ -1,0 +1,70 @@
+"""Log-probs as transformers computes them: what an engine's scores are compared with.
+
+They are computed once a model, in a process of their own (``python -m builder.llm.reference DIRECTORY``, ids
+as JSON on standard input), which gives all memory back and leaves this one without torch and its threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from builder.llm.pocket.launch import child_environment
+
+# Weights are stored in 2 bytes or more and computed with in 4; the rest is for activations.
+MEMORY_PER_STORED_BYTE = 2.5
+
+
+def can_compute(directory: Path) -> bool:
+    """Whether torch is installed and the weights in ``directory`` fit into the memory that is free."""
+    if importlib.util.find_spec("torch") is None:
+        return False
+    stored = sum(file.stat().st_size for file in directory.glob("*.safetensors"))
+    return stored * MEMORY_PER_STORED_BYTE < _available_memory()
+
+
+async def reference_logprobs(directory: Path, ids: Sequence[int]) -> list[float] | None:
+    """Log-probs (nats, float32) of all ``ids`` but the first; None where transformers cannot load them."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        __name__,
+        directory,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**child_environment(), "HF_HUB_OFFLINE": "1"},
+    )
+    try:
+        out, _ = await process.communicate(json.dumps(list(ids)).encode())
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return json.loads(out) if process.returncode == 0 else None
+
+
+def _available_memory() -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+
+
+def main() -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    ids = torch.tensor([json.load(sys.stdin)])
+    model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
+    with torch.inference_mode():
+        logprobs = model(input_ids=ids, use_cache=False).logits[0, :-1].log_softmax(-1)
+    json.dump(logprobs.gather(-1, ids[0, 1:, None])[:, 0].tolist(), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
