@@ -109,7 +109,7 @@ async def _reference(
     )
     if store is not None and (stored := store.get(key)) is not None:
         return list(stored)
-    logprobs = await reference_logprobs(directory, ids) if can_compute(directory) else None
-    if logprobs is not None and store is not None:
-        logprobs = store.put(key, logprobs)
-    return logprobs
+    computed = await reference_logprobs(directory, [ids]) if can_compute(directory) else None
+    if computed is None:
+        return None
+    return computed[0] if store is None else list(store.put(key, computed[0]))

@@ -1,7 +1,7 @@
 """Log-probs as transformers computes them: what an engine's scores are compared with.
 
-They are computed once a model, in a process of their own (``python -m builder.llm.reference DIRECTORY``, ids
-as JSON on standard input), which gives all memory back and leaves this one without torch and its threads.
+They are computed in a process of their own (``python -m builder.llm.reference DIRECTORY``, ids as JSON on
+standard input), which gives all memory back and leaves this one without torch and its threads.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ def can_compute(directory: Path) -> bool:
     return stored * MEMORY_PER_STORED_BYTE < _available_memory()
 
 
-async def reference_logprobs(directory: Path, ids: Sequence[int]) -> list[float] | None:
-    """Log-probs (nats, float32) of all ``ids`` but the first; None where transformers cannot load them."""
+async def reference_logprobs(directory: Path, texts: Sequence[Sequence[int]]) -> list[list[float]] | None:
+    """For each text's ids the log-probs (nats, float32) of all but the first.
+
+    None where transformers cannot load the model in ``directory``.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -41,7 +44,7 @@ async def reference_logprobs(directory: Path, ids: Sequence[int]) -> list[float]
         env={**child_environment(), "HF_HUB_OFFLINE": "1"},
     )
     try:
-        out, _ = await process.communicate(json.dumps(list(ids)).encode())
+        out, _ = await process.communicate(json.dumps([list(ids) for ids in texts]).encode())
     finally:
         if process.returncode is None:
             process.kill()
@@ -59,11 +62,14 @@ def main() -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    ids = torch.tensor([json.load(sys.stdin)])
     model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
-    with torch.inference_mode():
-        logprobs = model(input_ids=ids, use_cache=False).logits[0, :-1].log_softmax(-1)
-    json.dump(logprobs.gather(-1, ids[0, 1:, None])[:, 0].tolist(), sys.stdout)
+    answers = []
+    for text in json.load(sys.stdin):
+        ids = torch.tensor([text])
+        with torch.inference_mode():
+            logprobs = model(input_ids=ids, use_cache=False).logits[0, :-1].log_softmax(-1)
+        answers.append(logprobs.gather(-1, ids[0, 1:, None])[:, 0].tolist())
+    json.dump(answers, sys.stdout)
 
 
 if __name__ == "__main__":

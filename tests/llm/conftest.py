@@ -5,17 +5,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
+import socket
+import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx2
 import jsonschema
 import pytest
 from aiohttp import web
 
 from builder.llm import pocket_server
-from builder.llm.embedded import embedded_tokenizer
+from builder.llm.embedded import MODEL_ID, embedded_model, embedded_tokenizer
+
+VLLM_START = 300.0  # seconds; on two idle cores it takes 20
+# Kills the whole group once nobody holds the other end of its input: even a killed test run leaves no server.
+END_WITH_STARTER = 'exec 3<&0; { read -r _ <&3; kill -KILL 0; } & exec "$@" 3<&- </dev/null'
 
 
 @pytest.fixture(scope="session")
@@ -307,11 +316,69 @@ def proxy() -> Callable[..., contextlib.AbstractAsyncContextManager[Proxy]]:
 
 
 @pytest.fixture(scope="session")
-def vllm_url() -> str:
-    """A vLLM that serves the embedded model in float32: the URL in ``REPO2AGENT_VLLM``."""
-    if not os.environ.get("REPO2AGENT_VLLM"):
-        pytest.skip("REPO2AGENT_VLLM names no vLLM")
-    return os.environ["REPO2AGENT_VLLM"]
+def vllm_url(tmp_path_factory) -> Iterator[str]:
+    """A vLLM that serves the embedded model in float32.
+
+    ``REPO2AGENT_VLLM`` names it: a URL where it runs, or the Python of an environment that it is started in.
+    """
+    named = os.environ.get("REPO2AGENT_VLLM", "")
+    if not named:
+        pytest.skip("REPO2AGENT_VLLM is not set: make test-vllm")
+    if named.startswith("http"):
+        yield named
+    else:
+        with _vllm_server(named, tmp_path_factory.mktemp("vllm") / "log") as url:
+            yield url
+
+
+@contextlib.contextmanager
+def _vllm_server(python: str, log: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = {
+        "--model": embedded_model(),
+        "--served-model-name": MODEL_ID,
+        "--dtype": "float32",
+        "--host": "127.0.0.1",
+        "--port": port,
+    }
+    # `vllm serve` asks for the metadata of a package named vllm, which the CPU build is not.
+    command = ["sh", "-c", END_WITH_STARTER, "sh"]
+    command += [python, "-m", "vllm.entrypoints.openai.api_server", "--enforce-eager"]
+    command += [str(word) for option in options.items() for word in option]
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"},
+            start_new_session=True,  # its engine and workers go with it, as one group
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + VLLM_START
+        while not _healthy(url):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(timeout=1)
+            if server.returncode is not None or time.monotonic() > deadline:
+                end = "\n".join(log.read_text(errors="replace").splitlines()[-40:])
+                pytest.fail(f"vLLM does not start (exit status {server.returncode}); its last words:\n{end}")
+        yield url
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/health", timeout=5, trust_env=False).status_code == 200
+    except httpx2.HTTPError:
+        return False
 
 
 @pytest.fixture(scope="session")

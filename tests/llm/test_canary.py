@@ -48,7 +48,7 @@ def start(tiny_url, proxy, tmp_path, bytes_tokenizer):
 
 @pytest.fixture
 def no_model(monkeypatch):
-    async def load(directory, ids):
+    async def load(directory, texts):
         pytest.fail("a model was loaded")
 
     return lambda: monkeypatch.setattr(canary, "reference_logprobs", load)
@@ -107,7 +107,7 @@ def test_the_tolerance_follows_from_the_number_format():
 @pytest.mark.slow
 def test_what_transformers_cannot_load_gives_no_reference(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    assert asyncio.run(reference_logprobs(tmp_path, [1, 2, 3])) is None
+    assert asyncio.run(reference_logprobs(tmp_path, [[1, 2, 3]])) is None
 
 
 def test_other_weights_in_the_same_place_are_another_revision(tiny_directory, tmp_path):

@@ -39,7 +39,7 @@ async def at(url: str) -> AsyncIterator[str]:
     yield url
 
 
-@pytest.fixture(params=["pocket", "tgi", "vllm", "real vllm"])
+@pytest.fixture(params=["pocket", "tgi", "vllm", pytest.param("real vllm", marks=pytest.mark.vllm)])
 def server(request, bytes_tokenizer) -> Server:
     @contextlib.asynccontextmanager
     async def played(name: str) -> AsyncIterator[str]:
