@@ -89,9 +89,7 @@ class Endpoint:
 
     async def _look(self, path: str, read: Callable[[Any], Any]) -> Any:
         async def ask() -> Any:
-            response = await self._http.get(path)
-            if response.status_code not in (404, 405):
-                response.raise_for_status()
+            response = await self._fetch(path)
             try:
                 return read(response) if response.status_code == 200 else None
             except ValueError:
@@ -101,6 +99,10 @@ class Endpoint:
 
     async def _probe(self) -> None:
         """Raises where not even this is answered; a server need not have the route."""
-        response = await self._http.get("/info")
+        await self._fetch("/info")
+
+    async def _fetch(self, path: str) -> Any:
+        response = await self._http.get(path)
         if response.status_code not in (404, 405):
             response.raise_for_status()
+        return response

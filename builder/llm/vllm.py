@@ -79,14 +79,14 @@ class VLLM(OpenAICompatible):
 
 
 def _read(choice: dict[str, Any], sent: list[int]) -> PromptLogprobs:
-    # Before 0.10.2 the ids are not repeated; the keys of the log-probs name all but the first.
+    # Older versions do not repeat the ids; the keys of the log-probs name all but the first.
     ids = choice.get("prompt_token_ids") or sent
     prompt: PromptLogprobs = []
     for token, entry in zip(ids, choice.get("prompt_logprobs") or (), strict=False):
         if entry is None:
             prompt.append((token, None))
             continue
-        key = str(token) if str(token) in entry else next(iter(entry))
+        (key,) = [str(token)] if str(token) in entry else entry
         logprob = entry[key]["logprob"]
         prompt.append((int(key), None if logprob == MINUS_INFINITY else logprob))
     return prompt

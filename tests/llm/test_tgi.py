@@ -272,6 +272,17 @@ def test_an_openai_compatible_server_generates_but_does_not_score(fake_tgi, toke
     asyncio.run(run())
 
 
+def test_a_server_that_is_neither_is_refused(fake_tgi):
+    async def run():
+        async with fake_tgi() as fake:
+            fake.get = lambda path: asyncio.sleep(0, "hello")
+            async with connect(fake.url):
+                pass
+
+    with pytest.raises(UserError, match=r"neither TGI .* nor an OpenAI-compatible server"):
+        asyncio.run(run())
+
+
 def test_a_key_goes_to_its_server_and_the_hub_s_token_nowhere(fake_tgi, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_of_the_hub")
 
