@@ -104,11 +104,7 @@ class OpenAICompatible:
         """See ``Model.score``. Raises ``ModelError`` where the server's ids are not the ones given."""
         if not context:
             raise ValueError("a score needs a context of at least one token")
-        if not self.capabilities.scores:
-            raise UserError(
-                f"{self.endpoint.url}: this server writes but gives no log-probs of a prompt; name TGI (with "
-                "--enable-prefill-logprobs), vLLM or `repo2agent serve` as scorer=http://…"
-            )
+        self._check_capable()
         if not target:
             return []
         ids = [*context, *target]
@@ -134,11 +130,19 @@ class OpenAICompatible:
         return [float(logprob) for _, logprob in prompt[len(context) :] if logprob is not None]
 
     async def check_setup(self) -> None:
-        """Raises ``UserError`` for a server that is set up in a way whose scores are known to be wrong."""
+        """Raises ``UserError`` for a server that cannot score, or is set up so that its scores are wrong."""
+        self._check_capable()
 
     def _scoring(self, ids: list[int]) -> tuple[str, Callable[[], Awaitable[PromptLogprobs]]]:
         """The route that scores, and one request to it. Raises ``ModelError`` for ids it cannot take."""
         raise NotImplementedError
+
+    def _check_capable(self) -> None:
+        if not self.capabilities.scores:
+            raise UserError(
+                f"{self.endpoint.url}: this server writes but gives no log-probs of a prompt; name TGI (with "
+                "--enable-prefill-logprobs), vLLM or `repo2agent serve` as scorer=http://…"
+            )
 
     def _check_payload(self, num_bytes: int) -> None:
         most = self.capabilities.max_payload

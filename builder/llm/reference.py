@@ -47,6 +47,7 @@ async def reference_logprobs(directory: Path, texts: Sequence[Sequence[int]]) ->
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
     return json.loads(out) if process.returncode == 0 else None
 
 

@@ -268,6 +268,10 @@ def test_an_openai_compatible_server_generates_but_does_not_score(fake_tgi, toke
                 with pytest.raises(UserError, match="gives no log-probs of a prompt; name TGI"):
                     await connection.score(*halves(tokenizer))
                 assert len(fake.requests) == 1
+            # Told before a tokenizer is looked for.
+            with pytest.raises(UserError, match="gives no log-probs of a prompt; name TGI"):
+                async with connect(fake.url, scoring=True):
+                    pass
 
     asyncio.run(run())
 
