@@ -1,4 +1,4 @@
-# Everything a contributor needs. CI runs `make lint test`.
+# Everything a contributor needs. CI runs `make lint test test-vllm`.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,12 +9,16 @@ SAMPLE := pkg:pypi/iniconfig@2.3.1?checksum=sha256:67f4b9c50da0dedf52af349e7749a
 REPO ?= $(SAMPLE)
 DEMO ?= demo
 INSTALLED := $(VENV)/.installed
+# vLLM wants other versions of nearly everything, so it has an environment of its own.
+VLLM_VENV ?= .venv-vllm
+VLLM_PYTHON := $(VLLM_VENV)/bin/python
 
-.PHONY: help demo test lint format bench bench-search bench-structure sample clean
+.PHONY: help demo test test-vllm lint format bench bench-search bench-structure sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
 	@echo "make test              run the tests"
+	@echo "make test-vllm         run the tests of engines against a real vLLM on the CPU (installs it once: 3.4 GB)"
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             print the benchmarks' ratios"
 	@echo "make bench-search      what the search costs and finds; about an hour on two cores"
@@ -42,6 +46,15 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
+$(VLLM_VENV)/.installed: constraints-vllm.txt
+	@test -x $(VLLM_PYTHON) || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_PYTHON) -m pip install --progress-bar on -q -c $< torch
+	$(VLLM_PYTHON) -m pip install --progress-bar on -q --no-deps -r $<
+	@touch $@
+
+test-vllm: $(INSTALLED) $(VLLM_VENV)/.installed
+	REPO2AGENT_VLLM=$(abspath $(VLLM_PYTHON)) $(BIN)/python -m pytest -m vllm tests/llm
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -67,4 +80,4 @@ sample: $(INSTALLED)
 	$(BIN)/repo2agent build '$(SAMPLE)' --config configs/build/demo.yaml --output builder
 
 clean:
-	rm -rf $(VENV) $(DEMO) runs built
+	rm -rf $(VENV) $(VLLM_VENV) $(DEMO) runs built

@@ -16,10 +16,11 @@ from __future__ import annotations
 from builder.llm.connection import Connection, connect
 from builder.llm.embedded import embedded_model
 from builder.llm.pocket import pocket_server, serve
-from builder.llm.protocol import Message, Model, ModelError, ModelInfo
+from builder.llm.protocol import Capabilities, Message, Model, ModelError, ModelInfo
 from builder.llm.usage import Usage
 
 __all__ = [
+    "Capabilities",
     "Connection",
     "Message",
     "Model",

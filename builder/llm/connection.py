@@ -8,18 +8,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from builder.errors import UserError
 from builder.llm.calls import PATIENCE
-from builder.llm.protocol import Message, ModelInfo
+from builder.llm.canary import check_scoring
+from builder.llm.endpoint import Endpoint
+from builder.llm.openai import OpenAICompatible
+from builder.llm.protocol import Capabilities, Message, ModelInfo
 from builder.llm.store import Store, answer_key
 from builder.llm.tgi import TGI
 from builder.llm.usage import Usage
+from builder.llm.vllm import VLLM
+
+# Asked in this order whether they know the server.
+ENGINES: tuple[type[OpenAICompatible], ...] = (TGI, VLLM, OpenAICompatible)
 
 
 class Connection:
     """A ``Model`` that asks the server only for what is not stored, and for equal calls only once."""
 
     def __init__(
-        self, engine: TGI, store: Store | None = None, on_call: Callable[[Usage], None] | None = None
+        self,
+        engine: OpenAICompatible,
+        store: Store | None = None,
+        on_call: Callable[[Usage], None] | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -33,6 +44,15 @@ class Connection:
     @property
     def tokenizer(self) -> Any:
         return self._engine.tokenizer
+
+    @property
+    def engine_name(self) -> str:
+        """What serves the model, with its version: enough to key what depends on it, such as noise."""
+        return self._engine.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._engine.capabilities
 
     @property
     def usage(self) -> Usage:
@@ -105,6 +125,10 @@ class Connection:
         if not task.cancelled():
             task.exception()  # seen, even if every asker has gone
 
+    async def check_scoring(self) -> None:
+        """Score a canary. Raises ``UserError`` where the server's scores cannot be used."""
+        await check_scoring(self._engine, self._store)
+
     async def close(self) -> None:
         """Give up what is in flight and close the engine's connections."""
         for task in list(self._in_flight.values()):
@@ -125,14 +149,15 @@ async def connect(
     patience: float = PATIENCE,
     on_call: Callable[[Usage], None] | None = None,
 ) -> AsyncIterator[Connection]:
-    """Open the model that answers at ``url`` (TGI's root, or an OpenAI-compatible server's to generate only).
+    """Open the model that answers at ``url``: TGI or vLLM, or any OpenAI-compatible server to generate only.
 
     Args:
         store: SQLite file of answers, shared with other processes; None keeps nothing.
         tokenizer: the model's fast tokenizer, its Hub id or its directory; by default the server's model id.
         concurrency: most requests at once; by default 8, or fewer where the server says so, and fewer while
             it cannot take as many.
-        scoring: score a canary first, so that a server that cannot score is refused here.
+        scoring: score a canary first, so that a server is refused here that cannot score, or scores otherwise
+            than transformers does with the same weights.
         api_key: sent as bearer token to this server only; by default ``$REPO2AGENT_API_KEY``. The Hub's
             own token is never sent.
         patience: seconds of waiting, over all retries of a call, after which it counts as failed.
@@ -141,13 +166,27 @@ async def connect(
     Raises ``UserError`` in one line where nobody answers, the protocol is another, or scores cannot be had.
     """
     with contextlib.nullcontext() if store is None else contextlib.closing(Store(store)) as answers:
-        engine = await TGI.open(
-            url, tokenizer=tokenizer, concurrency=concurrency, api_key=api_key, patience=patience
-        )
+        endpoint = Endpoint(url, concurrency=concurrency, api_key=api_key, patience=patience)
+        try:
+            engine = await _recognised(endpoint, tokenizer)
+        except BaseException:
+            await endpoint.close()
+            raise
         connection = Connection(engine, answers, on_call)
         try:
             if scoring:
-                await engine.check_scoring()
+                await connection.check_scoring()
             yield connection
         finally:
             await connection.close()
+
+
+async def _recognised(endpoint: Endpoint, tokenizer: Any) -> OpenAICompatible:
+    for kind in ENGINES:
+        engine = await kind.recognise(endpoint, tokenizer)
+        if engine is not None:
+            return engine
+    raise UserError(
+        f"{endpoint.url}: neither TGI (/info) nor an OpenAI-compatible server such as vLLM (/v1/models) "
+        "answers here"
+    )

@@ -23,6 +23,20 @@ class ModelInfo:
     max_total_tokens: int
 
 
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine can do, whatever model it serves.
+
+    ``scores``: whether it gives the log-probs of a prompt. ``takes_ids``: whether a score is asked for by
+    ids; else by text, which the server tokenises itself. ``max_payload``: bytes that a request's text may
+    have.
+    """
+
+    scores: bool
+    takes_ids: bool = False
+    max_payload: int | None = None
+
+
 class ModelError(Exception):
     """One call failed for good (after retries). It costs the thought it was for, never the run."""
 

@@ -59,10 +59,11 @@ def test_scores_are_those_of_the_target(fake_tgi, tokenizer):
         assert connection.info.model_id == "fake"
         assert connection.info.revision == "abc"
         assert await connection.score(context, []) == []
-        return await connection.score(context, target)
+        ids = [*context, *target]
+        expected = [fake.logprob(ids, at) for at in range(len(context), len(ids))]
+        assert await connection.score(context, target) == expected
 
-    expected = [-(at % 7) - 0.25 for at in range(8, 8 + len(target))]
-    assert with_fake(fake_tgi, scenario, scoring=True) == expected
+    with_fake(fake_tgi, scenario, scoring=True)
 
 
 def test_text_and_counts_come_from_the_chat_route(fake_tgi):
@@ -99,10 +100,10 @@ def test_a_passing_fault_is_not_seen(fake_tgi, tokenizer, fault):
         text = await connection.generate(MESSAGES, max_tokens=5)
         assert len(fake.requests) == 6
         assert connection.usage.failed == 0
-        return scores, text
+        assert scores[0] == fake.logprob(tokenizer(TEXT)["input_ids"], 8)
+        return text
 
-    scores, text = with_fake(fake_tgi, scenario)
-    assert scores[0] == -1.25
+    text = with_fake(fake_tgi, scenario)
     assert text == "answer to hello"
 
 
@@ -263,11 +264,27 @@ def test_an_openai_compatible_server_generates_but_does_not_score(fake_tgi, toke
                 assert connection.info.max_total_tokens == 2048
                 await connection.generate(MESSAGES, max_tokens=5)
                 assert fake.requests[0][1]["model"] == "open/model"
-                fake.script = [(404, {"detail": "Not Found"})]
-                with pytest.raises(UserError, match="no /generate"):
+                assert not connection.capabilities.scores
+                with pytest.raises(UserError, match="gives no log-probs of a prompt; name TGI"):
                     await connection.score(*halves(tokenizer))
+                assert len(fake.requests) == 1
+            # Told before a tokenizer is looked for.
+            with pytest.raises(UserError, match="gives no log-probs of a prompt; name TGI"):
+                async with connect(fake.url, scoring=True):
+                    pass
 
     asyncio.run(run())
+
+
+def test_a_server_that_is_neither_is_refused(fake_tgi):
+    async def run():
+        async with fake_tgi() as fake:
+            fake.get = lambda path: asyncio.sleep(0, "hello")
+            async with connect(fake.url):
+                pass
+
+    with pytest.raises(UserError, match=r"neither TGI .* nor an OpenAI-compatible server"):
+        asyncio.run(run())
 
 
 def test_a_key_goes_to_its_server_and_the_hub_s_token_nowhere(fake_tgi, monkeypatch):

@@ -37,7 +37,7 @@ def pocket_server(model: str | Path | None = None, *, device: str | None = None)
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=_environment(),
+        env=child_environment(),
     )
     try:
         yield _ready_url(server)
@@ -53,7 +53,8 @@ def pocket_server(model: str | Path | None = None, *, device: str | None = None)
             server.stdout.close()
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
+    """The environment of a child that computes on the CPU and imports this package."""
     import builder
 
     root = str(Path(builder.__file__).parents[1])

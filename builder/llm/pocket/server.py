@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from builder.errors import UserError
 from builder.llm.embedded import MODEL_ID, embedded_model, embedded_revision
+from builder.llm.weights import revision_of
 
 WATCH_SECONDS = 0.5
 CANARY = "def canary(seed):\n    for step in range(seed):\n        yield step * step + 1\n\n\n" * 8
@@ -164,16 +163,8 @@ def _canary(model: Any, tokenizer: Any) -> Any:
 
 
 def _revision(path: str, model: Any) -> str:
-    """What tells one set of weights from another: the Hub's commit, or a digest of a directory's weights."""
-    directory = Path(path)
-    if not directory.is_dir():
-        return str(getattr(model.config, "_commit_hash", None) or "")
-    digest = hashlib.sha256()
-    for file in sorted(directory.iterdir()):
-        if file.suffix in {".safetensors", ".bin", ".json", ".jinja", ".model"}:
-            with file.open("rb") as stream:
-                digest.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:12]
+    """What tells one set of weights from another: a digest of a directory, or the Hub's commit."""
+    return revision_of(path) or str(getattr(model.config, "_commit_hash", None) or "")
 
 
 def _bind(host: str, port: int) -> socket.socket:
