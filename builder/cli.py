@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def structure(options: Namespace) -> None:
-    """Print the files of a repository, their outlines, what depends on what, and the order of writing."""
+    """Print the files of a repository, what depends on what, and the order of writing; outlines with --json."""
     from builder.repository import load
     from builder.structure import analyze, as_dot, as_json, tree
 
