@@ -35,7 +35,7 @@ from builder.agents import AgentOptions
 from builder.cache import cache_home
 from builder.llm import connect, pocket_server
 from builder.pipeline import build
-from builder.report import Report, collect, conclusions, rounds_table, write_report
+from builder.report import Report, Rescoring, collect, conclusions, rounds_table, write_report
 from builder.report.evidence import SEARCHED
 from builder.rows import built_files, note_usage, read_rows, write_dataset
 from builder.search import Scorer, SearchOptions, choose_target
@@ -166,9 +166,9 @@ def evidence(home: Path) -> list[str]:
     train(home / "others", judge)
     with pocket_server() as scorer, pocket_server(str(judge)) as second:
         failed = asyncio.run(reproduce(dataset, scorer))
-        asked = {"scorer": scorer, "judge": second, "sample": 1000, "options": SEARCH}
-        print_report(collect(dataset, **asked))
-        print(f"\nthe page: {write_report(dataset, home / 'report', **asked)}")
+        again = Rescoring(scorer, second, None, 1000, SEARCH.window_tokens, SEARCH.num_windows)
+        print_report(collect(dataset, again))
+        print(f"\nthe page: {write_report(dataset, home / 'report', again)}")
     return failed
 
 

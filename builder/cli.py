@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def structure(options: Namespace) -> None:
-    """Print the files of a repository, what depends on what, and the order of writing; outlines with --json."""
+    """Print the files of a repository, what depends on what, and the order of writing (--json: outlines)."""
     from builder.repository import load
     from builder.structure import analyze, as_dot, as_json, tree
 
@@ -101,20 +101,12 @@ def verify(options: Namespace) -> None:
 
 def report(options: Namespace) -> None:
     """Write what the search found as a web page with charts: gains, controls, rounds, lengths, cost."""
-    from builder.report import write_report
+    from builder.report import Rescoring, write_report
 
     dataset = Path(options.dataset)
     output = Path(options.output) if options.output else dataset / "report"
-    print(
-        write_report(
-            dataset,
-            output,
-            scorer=options.scorer,
-            judge=options.judge,
-            tokenizer=options.tokenizer,
-            sample=options.sample,
-        )
-    )
+    again = Rescoring(options.scorer, options.judge, options.tokenizer, options.sample)
+    print(write_report(dataset, output, again))
 
 
 def serve(options: Namespace) -> None:
@@ -205,21 +197,12 @@ def _add_report(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=str | None, default=None, help="the folder to write to; default: DATASET/report"
     )
-    parser.add_argument(
-        "--scorer",
-        type=str | None,
-        default=None,
-        help="URL of the scorer, or `embedded`: a sample is scored again in the whole document",
-    )
-    parser.add_argument(
-        "--judge",
-        type=str | None,
-        default=None,
-        help="URL of a model that took no part in the search, or `embedded`, which scores the sample too",
-    )
-    parser.add_argument(
-        "--tokenizer", type=str | None, default=None, help="the judge's tokenizer (a path or Hub id)"
-    )
+    for name, what in {
+        "scorer": "URL of the scorer, or `embedded`: a sample is scored again in the whole document",
+        "judge": "URL of a model that took no part in the search, or `embedded`, to score the sample too",
+        "tokenizer": "the judge's tokenizer (a path or Hub id)",
+    }.items():
+        parser.add_argument(f"--{name}", type=str | None, default=None, help=what)
     parser.add_argument("--sample", type=int, default=24, help="how many thoughts are scored again")
 
 

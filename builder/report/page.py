@@ -26,6 +26,27 @@ EMBEDDED = "embedded"
 
 
 @dataclass(frozen=True)
+class Rescoring:
+    """Which thoughts of a dataset are scored again for a report, and by whom.
+
+    Attributes:
+        scorer: URL of the model that chose, or `embedded`: it scores with the whole document as context.
+        judge: URL of a model that took no part in the choice, or `embedded`.
+        tokenizer: The judge's tokenizer (a path or Hub id), where its model id does not lead to it.
+        sample: How many thoughts are scored again at most.
+        window_tokens: As in ``SearchOptions``.
+        num_windows: As in ``SearchOptions``.
+    """
+
+    scorer: str | None = None
+    judge: str | None = None
+    tokenizer: str | None = None
+    sample: int = 24
+    window_tokens: int = 256
+    num_windows: int = 2
+
+
+@dataclass(frozen=True)
 class Chart:
     """A figure with its heading, what it says in words, and the numbers behind it."""
 
@@ -56,29 +77,12 @@ class Report:
         return {name: interval for name, interval in ways.items() if interval is not None}
 
 
-def write_report(
-    dataset: Path,
-    output: Path,
-    *,
-    scorer: str | None = None,
-    judge: str | None = None,
-    tokenizer: str | None = None,
-    sample: int = 24,
-    options: SearchOptions | None = None,
-) -> Path:
+def write_report(dataset: Path, output: Path, again: Rescoring | None = None) -> Path:
     """Write ``index.html`` and a PNG for each chart under ``output``; returns the page's path.
-
-    Args:
-        scorer: URL of the model that chose (or ``embedded``): a sample of thoughts is scored again with the
-            whole document as context.
-        judge: URL of a model that took no part in the choice (or ``embedded``), which scores them too.
-        tokenizer: the judge's tokenizer, where its model id does not lead to it.
-        sample: how many thoughts are scored again at most.
-        options: the windows of code to score.
 
     Raises ``UserError`` where ``dataset`` has no searched rows, or a page cannot be written.
     """
-    report = collect(dataset, scorer=scorer, judge=judge, tokenizer=tokenizer, sample=sample, options=options)
+    report = collect(dataset, again)
     page = output / "index.html"
     try:
         with charts.style():
@@ -92,33 +96,25 @@ def write_report(
     return page
 
 
-def collect(
-    dataset: Path,
-    *,
-    scorer: str | None = None,
-    judge: str | None = None,
-    tokenizer: str | None = None,
-    sample: int = 24,
-    options: SearchOptions | None = None,
-) -> Report:
-    """Read ``dataset`` and score again what is asked for; see ``write_report``."""
+def collect(dataset: Path, again: Rescoring | None = None) -> Report:
+    """Read ``dataset``, and score again what is asked for."""
+    again = again or Rescoring()
     rows = list(read_rows(dataset, SEARCHED))
     log = list(read_rows(dataset, "search-log"))
     walked = list(read_rows(dataset, RANDOM)) if built_files(dataset, RANDOM) else []
     ways = {
-        "in the whole document": (scorer, None),
-        "under a second model": (judge, tokenizer),
+        "in the whole document": (again.scorer, None),
+        "under a second model": (again.judge, again.tokenizer),
     }
-    chosen = sample_of(rows, sample)
+    chosen = sample_of(rows, again.sample)
+    windows = SearchOptions(window_tokens=again.window_tokens, num_windows=again.num_windows)
 
     async def score_again() -> dict[str, list[Thought]]:
         found = {}
-        for way, (url, own_tokenizer) in ways.items():
+        for way, (url, tokenizer) in ways.items():
             if url is not None:
-                async with _opened(url, own_tokenizer) as model:
-                    found[way] = await rescore(
-                        rows, log, Scorer(model), options or SearchOptions(), chosen, walked
-                    )
+                async with _opened(url, tokenizer) as model:
+                    found[way] = await rescore(rows, log, Scorer(model), windows, chosen, walked)
         return found
 
     return Report(evidence(rows, log), asyncio.run(score_again()), read_usage(dataset))
