@@ -77,7 +77,7 @@ def render_chat(
             "take the tagged renderer or another tokenizer"
         )
     conversation = turns(trajectory)
-    suffix = fence_suffix([part.text for turn in conversation for part in _parts(turn)])
+    suffix = fence_suffix(tuple(part.text for turn in conversation for part in _parts(turn)))
     tagged = [_tagged(turn, suffix) for turn in conversation]
     problem = ""
     # The first that shows everything. Some templates drop what is said before a call, or know no calls.

@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypedDict
 
 from builder.repository import SourceFile
@@ -90,7 +91,8 @@ class Writer:
         return Document("".join(self.pieces), self.spans, segments, preamble)
 
 
-def fence_suffix(contents: Collection[str]) -> str:
+@lru_cache(maxsize=16)  # a search renders one document many times, and only its thoughts differ
+def fence_suffix(contents: tuple[str, ...]) -> str:
     """The shortest of ``""``, ``"-1"``, ``"-2"``, … with which no tag of ours stands in ``contents``."""
     names = "|".join(TAGS)
     number = 0
@@ -123,7 +125,7 @@ def gap(content: str) -> str:
     A server that takes text sees the whole of it, and must find the tokens that spans give apart. Tokenizers
     merge a last ``)`` with the tag, or part a run of whitespace before it; none does so across a space.
     """
-    return "" if not content or re.search(r"\S\n\Z", content) else " "
+    return "" if not content or re.fullmatch(r"\S\n", content[-2:]) else " "
 
 
 def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_ROLES) -> Document:
@@ -131,7 +133,7 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
     files = {file.path: file for file in trajectory.repository.files}
     steps = trajectory.steps
     shown = [step.text for step in steps if step.kind in ("spec", "draft", "check")]
-    suffix = fence_suffix([*(file.content for file in files.values()), *shown])
+    suffix = fence_suffix((*(file.content for file in files.values()), *shown))
     out = Writer(loss_roles)
     preamble = Range(start=0, end=0)
     plan: dict[str, Range] = {}
@@ -197,7 +199,7 @@ def add_plans(segments: Sequence[Segment], plan: Mapping[str, Range], steps: Seq
 def render_raw(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_ROLES) -> Document:
     """The plain-code baseline: the writes of ``trajectory``, which must have no other steps, and no words."""
     files = {file.path: file for file in trajectory.repository.files}
-    suffix = fence_suffix([file.content for file in files.values()])
+    suffix = fence_suffix(tuple(file.content for file in files.values()))
     out = Writer(loss_roles)
     segments: list[Segment] = []
     for number, step in enumerate(trajectory.steps):
