@@ -187,7 +187,7 @@ def test_a_server_without_prefill_log_probs_is_refused_by_the_flag_s_name(fake_t
     ("change", "words"),
     [
         (with_logprob(None), "log-prob 4 of the target is None"),
-        (with_logprob(float("nan")), "a NaN in the answer"),
+        (with_logprob(float("nan")), "log-prob 4 of the target is nan"),
         (with_other_id, "part at position 5"),
         (without_last, "part at position"),
     ],
