@@ -215,12 +215,19 @@ async def open_models(
         store=store,
         tokenizer=config.tokenizer,
         concurrency=config.concurrency,
+        patience=config.patience,
         scoring=True,
     ) as scorer:
         other = (
             nullcontext(scorer)
             if one
-            else connect(config.generator_url, store=store, concurrency=config.concurrency, scoring=False)
+            else connect(
+                config.generator_url,
+                store=store,
+                concurrency=config.concurrency,
+                patience=config.patience,
+                scoring=False,
+            )
         )
         async with other as generator:
             measured = config.search.margin is None and searches(wanted)

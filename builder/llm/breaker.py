@@ -27,10 +27,10 @@ class Breaker:
 
     It opens where no call has succeeded for 5/6 of ``patience`` (75 s of 90: longer than a rate limit's
     minute, and early enough that a run is over within two) since the first of these failures, and meanwhile
-    either the server was out of reach, or ``MANY`` attempts of at least ``SEVERAL`` different calls failed for
-    reasons that may pass: a few that stall take as long by chance. Where answers are known to take long, twice
-    the slowest is waited for instead, but not for a server out of reach. Silence alone is no failure: after
-    ``SILENCE`` seconds ``probe`` asks, and a server that answers is slow.
+    either the server was out of reach, or ``MANY`` attempts of at least ``SEVERAL`` different calls failed
+    for reasons that may pass: a few that stall take as long by chance. Where answers are known to take long,
+    twice the slowest is waited for instead, but not for a server out of reach. Silence alone is no failure:
+    after ``SILENCE`` seconds ``probe`` asks, and a server that answers is slow.
     """
 
     def __init__(self, url: str, patience: float, probe: Callable[[], Awaitable[object]]) -> None:

@@ -1,7 +1,7 @@
 """The engine for text-generation-inference and whatever speaks like it, the pocket server included.
 
-Text comes from ``/v1/chat/completions``, which every OpenAI-compatible server has, through ``huggingface_hub``'s
-client; log-probs come from TGI's ``/generate`` with ``decoder_input_details``.
+Text comes from ``/v1/chat/completions``, which every OpenAI-compatible server has, through
+``huggingface_hub``'s client; log-probs come from TGI's ``/generate`` with ``decoder_input_details``.
 """
 
 from __future__ import annotations
