@@ -65,7 +65,8 @@ class Caller:
 
         429, 5xx, timeouts, broken connections and answers are tried again; a refused connection too, unless
         ``wait_for_server`` is false. Raises ``UserError`` where no other call could succeed either (nobody
-        listens, no such route, no key, see ``Breaker``), else ``ModelError`` with the server's own words.
+        listens, no such route, no key, see ``Breaker``), else ``ModelError`` with the server's own words, but
+        without its address: rows keep them.
         """
         async with self._breaker.watched() as call:
             return await self._retried(call, path, ask, wait_for_server)
@@ -116,14 +117,14 @@ class Caller:
         try:
             return await retrying(attempt)
         except Garbled as error:
-            raise ModelError(f"{self._url}{path}: {error}") from error
+            raise ModelError(f"{path}: {error}") from error
         except httpx2.ConnectError as error:
             raise UserError(
                 f"{self._url}: no server answers ({_reason(error)}); start one, or leave llm out to use the "
                 "embedded model"
             ) from error
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise ModelError(f"{self._url}{path}: no answer in time") from error
+            raise ModelError(f"{path}: no answer in time") from error
         except (HfHubHTTPError, TextGenerationError, httpx2.HTTPError) as error:
             status = _status(error)
             words = _words(error)
@@ -134,7 +135,7 @@ class Caller:
             if status in (404, 405):
                 raise UserError(f"{self._url}: the server has no {path} ({words})") from error
             prefix = f"status {status}: " if status is not None else ""
-            raise ModelError(f"{self._url}{path}: {prefix}{words}") from error
+            raise ModelError(f"{path}: {prefix}{words}") from error
 
     async def _attempt(self, path: str, ask: Callable[[], Awaitable[Answer]], stalls: int) -> Answer:
         clock = asyncio.get_running_loop().time
