@@ -98,8 +98,8 @@ class Server:
                 path = head.split(b" ", 2)[1]
                 writer.write(await self.answer(path, body))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client has gone, or this process is going
         finally:
             writer.close()
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 from builder.errors import UserError
@@ -16,7 +18,6 @@ from builder.llm.usage import Usage
 
 if TYPE_CHECKING:
     import httpx2
-    from tenacity import RetryCallState
 
 Answer = TypeVar("Answer")
 
@@ -76,46 +77,9 @@ class Caller:
     ) -> Answer:
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError, TextGenerationError
-        from tenacity import AsyncRetrying, retry_if_exception, wait_exponential, wait_random
-
-        failures: Counter[type] = Counter()
-
-        def passing(error: BaseException) -> bool:
-            return _passing(error) and (wait_for_server or not isinstance(error, httpx2.ConnectError))
-
-        def stop(state: RetryCallState) -> bool:
-            # What is the server's fault is judged for all calls together: a bad minute is no lost thoughts.
-            return not self._breaker.suspicious and (
-                state.idle_for >= self._patience
-                or state.attempt_number >= ATTEMPTS
-                or failures[Garbled] >= GARBLED
-                or failures[TimeoutError] >= STALLS
-                or (self._breaker.overdue and state.attempt_number >= 3)
-            )
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(passing),
-            wait=wait_exponential(self._patience / 240, self._patience / 6)
-            + wait_random(0, self._patience / 60),
-            stop=stop,
-            reraise=True,
-        )
-
-        async def attempt() -> Answer:
-            try:
-                return await self._attempt(path, ask, failures[TimeoutError])
-            except Exception as error:
-                stalled = _is_timeout(error) and not _out_of_reach(error)
-                failures[TimeoutError] += stalled
-                failures[Garbled] += isinstance(error, Garbled)
-                if passing(error):
-                    self._breaker.failed(
-                        call, _told(error), out_of_reach=_out_of_reach(error), stalled=stalled
-                    )
-                raise
 
         try:
-            return await retrying(attempt)
+            return await self._until_answered(call, path, ask, wait_for_server)
         except Garbled as error:
             raise ModelError(f"{path}: {error}") from error
         except httpx2.ConnectError as error:
@@ -136,6 +100,38 @@ class Caller:
                 raise UserError(f"{self._url}: the server has no {path} ({words})") from error
             prefix = f"status {status}: " if status is not None else ""
             raise ModelError(f"{path}: {prefix}{words}") from error
+
+    async def _until_answered(
+        self, call: asyncio.Timeout, path: str, ask: Callable[[], Awaitable[Answer]], wait_for_server: bool
+    ) -> Answer:
+        failures: Counter[type] = Counter()
+        waited = 0.0
+        for number in count(1):
+            try:
+                return await self._attempt(path, ask, failures[TimeoutError])
+            except Exception as error:
+                out_of_reach = _out_of_reach(error)
+                stalled = _is_timeout(error) and not out_of_reach
+                failures[TimeoutError] += stalled
+                failures[Garbled] += isinstance(error, Garbled)
+                if not _passing(error) or (_refused(error) and not wait_for_server):
+                    raise
+                self._breaker.failed(call, _told(error), out_of_reach=out_of_reach, stalled=stalled)
+                # The server's own fault is judged for all calls together: a bad minute is no lost thoughts.
+                if not self._breaker.suspicious and (
+                    waited >= self._patience
+                    or number >= ATTEMPTS
+                    or failures[Garbled] >= GARBLED
+                    or failures[TimeoutError] >= STALLS
+                    or (self._breaker.overdue and number >= 3)
+                ):
+                    raise
+            longest = self._patience / 6
+            pause = min(self._patience / 240 * 2 ** min(number - 1, ATTEMPTS), longest)
+            pause += random.uniform(0, longest / 10)
+            await asyncio.sleep(pause)
+            waited += pause
+        raise AssertionError("count ends nowhere")
 
     async def _attempt(self, path: str, ask: Callable[[], Awaitable[Answer]], stalls: int) -> Answer:
         clock = asyncio.get_running_loop().time
@@ -182,6 +178,12 @@ def _is_timeout(error: BaseException) -> bool:
     import httpx2
 
     return isinstance(error, TimeoutError | httpx2.TimeoutException)
+
+
+def _refused(error: BaseException) -> bool:
+    import httpx2
+
+    return isinstance(error, httpx2.ConnectError)
 
 
 def _out_of_reach(error: BaseException) -> bool:
