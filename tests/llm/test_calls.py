@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import selectors
 from collections import Counter
 
 import httpx2
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from virtual_time import virtually
 
 from builder.errors import UserError
 from builder.llm import ModelError, breaker, connect
@@ -20,32 +20,6 @@ from builder.llm.usage import Usage
 
 URL = "http://server"
 TWO_MINUTES = 120.0
-
-
-class VirtualSelector(selectors.SelectSelector):
-    """Never sleeps: the time that it should have slept has passed."""
-
-    passed = 0.0
-
-    def select(self, timeout=None):
-        assert timeout is not None, "everybody waits, and nothing is going to happen"
-        self.passed += max(timeout, 0)
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self):
-        self.selector = VirtualSelector()
-        super().__init__(self.selector)
-
-    def time(self):
-        return self.selector.passed
-
-
-def virtually(work):
-    """Run ``work`` to its end. Where all wait for one another, that is an error and no endless test."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(work)
 
 
 def now():
