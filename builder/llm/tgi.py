@@ -1,7 +1,8 @@
 """The engine for text-generation-inference and whatever speaks like it, the pocket server included.
 
-Text comes from ``/v1/chat/completions``, which every OpenAI-compatible server has, through
-``huggingface_hub``'s client; log-probs come from TGI's ``/generate`` with ``decoder_input_details``.
+Text comes from ``/v1/chat/completions``, which every OpenAI-compatible server has; log-probs come from
+TGI's ``/generate`` with ``decoder_input_details``. Answers are read from the JSON itself: huggingface_hub's
+client makes an object of each token of a prompt and copies it twice, ten times the work of all the rest.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ class TGI:
         timeout: float = TIMEOUT,
     ) -> None:
         import httpx2
-        from huggingface_hub import AsyncInferenceClient
 
         if not url.startswith(("http://", "https://")):
             raise UserError(f"{url}: not a server's address; give it as http://host:port")
@@ -51,26 +51,16 @@ class TGI:
             self.url, self.usage, concurrency=concurrency, patience=patience, probe=self._probe
         )
         api_key = api_key or os.environ.get("REPO2AGENT_API_KEY")
-        # Left to itself the client sends the Hub's token to any host, so the header is always set here, and
-        # a dummy token keeps it from looking one up.
-        headers = {"authorization": f"Bearer {api_key}" if api_key else ""}
-        self._client = AsyncInferenceClient(
-            base_url=self.url,
-            token="-",
-            timeout=httpx2.Timeout(timeout, connect=min(CONNECTING, timeout)),  # type: ignore[arg-type]
-            headers=headers,
-        )
-        # Its own transport refuses every host while HF_HUB_OFFLINE is set, and would reach a server on this
-        # very machine through the proxy of the environment. There is no public way to give it another.
+        self._timeout = httpx2.Timeout(timeout, connect=min(CONNECTING, timeout))
         self._http = httpx2.AsyncClient(
             base_url=self.url,
-            headers=headers,
+            headers={"authorization": f"Bearer {api_key}" if api_key else ""},
             timeout=30.0,
             follow_redirects=True,
             limits=httpx2.Limits(max_connections=None),
+            # A server on this very machine is not reached through the proxy of the environment.
             trust_env=httpx2.URL(self.url).host not in LOOPBACK,
         )
-        self._client._async_client = self._http
 
     @classmethod
     async def open(cls, url: str, **options: Any) -> TGI:
@@ -84,7 +74,6 @@ class TGI:
         return engine
 
     async def close(self) -> None:
-        await self._client.close()
         await self._http.aclose()
 
     @property
@@ -105,20 +94,23 @@ class TGI:
         """See ``Model.generate``."""
         self._check_payload(sum(len(message["content"].encode()) for message in messages))
 
+        request = {
+            "messages": list(messages),
+            "model": self._chat_model,
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "seed": seed,
+            "stream": False,
+        }
+
         async def ask() -> str:
-            answer = await self._client.chat_completion(
-                list(messages),
-                model=self._chat_model,
-                max_tokens=max_tokens,
-                temperature=temperature,
-                seed=seed,
-            )
-            text = answer.choices[0].message.content
+            answer = await self._post("/v1/chat/completions", request)
+            text = answer["choices"][0]["message"]["content"]
             if not isinstance(text, str):
                 raise Garbled("no text in the answer")
-            if answer.usage:
-                self.usage.prompt_tokens += answer.usage.prompt_tokens
-                self.usage.generated_tokens += answer.usage.completion_tokens
+            if usage := answer.get("usage"):
+                self.usage.prompt_tokens += usage["prompt_tokens"]
+                self.usage.generated_tokens += usage["completion_tokens"]
             return text
 
         return await self._caller.call("/v1/chat/completions", ask)
@@ -136,13 +128,8 @@ class TGI:
         parameters = {"details": True, "decoder_input_details": True, "max_new_tokens": 1}
 
         async def ask() -> list[Any]:
-            # huggingface_hub makes an object of each token of the answer and copies it twice, which takes ten
-            # times as long as the rest of the call.
-            response = await self._http.post(
-                "/generate", json={"inputs": text, "parameters": parameters}, timeout=self._client.timeout
-            )
-            response.raise_for_status()
-            prefill = [(token["id"], token["logprob"]) for token in response.json()["details"]["prefill"]]
+            answer = await self._post("/generate", {"inputs": text, "parameters": parameters})
+            prefill = [(token["id"], token["logprob"]) for token in answer["details"]["prefill"]]
             for position, (_, logprob) in enumerate(prefill[len(context) :]):
                 if not isinstance(logprob, int | float) or not math.isfinite(logprob):
                     raise Garbled(f"log-prob {position} of the target is {logprob}")
@@ -201,6 +188,11 @@ class TGI:
     async def _probe(self) -> None:
         """Raises where not even this is answered; a server need not have the route."""
         await self._get("/info")
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+        response = await self._http.post(path, json=body, timeout=self._timeout)
+        response.raise_for_status()
+        return response.json()
 
     async def _get(self, path: str) -> Any:
         response = await self._http.get(path)
