@@ -10,13 +10,14 @@ REPO ?= $(SAMPLE)
 DEMO ?= demo
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test lint format bench bench-structure sample clean
+.PHONY: help demo test lint format bench bench-structure bench-throughput sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
 	@echo "make test              run the tests"
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             print the benchmarks' ratios"
+	@echo "make bench-throughput  what a build makes of its server"
 	@echo "make bench-structure   edges, order and speed beside each language's own tools"
 	@echo "make sample            build the sample in builder/data anew"
 
@@ -52,6 +53,10 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket.py
+	$(BIN)/python benchmarks/throughput.py
+
+bench-throughput: $(INSTALLED)
+	$(BIN)/python benchmarks/throughput.py
 
 # One script a language, each on its own; SHOW=--show lists the edges that differ.
 bench-structure: $(INSTALLED)

@@ -108,7 +108,7 @@ def start(arguments: list[str]) -> subprocess.Popen[str]:
 
 def finish(arguments: list[str]) -> None:
     process = start(arguments)
-    _, said = process.communicate(timeout=900)
+    _, said = process.communicate(timeout=3600)
     assert process.returncode == 0, said
 
 
