@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 VLLM_VENV ?= .venv-vllm
 VLLM_PYTHON := $(VLLM_VENV)/bin/python
 
-.PHONY: help demo test test-vllm lint format bench bench-search bench-structure sample clean
+.PHONY: help demo test test-vllm lint format bench bench-search bench-structure bench-throughput sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             print the benchmarks' ratios"
 	@echo "make bench-search      what the search costs and finds; about an hour on two cores"
+	@echo "make bench-throughput  what a build makes of its server"
 	@echo "make bench-structure   edges, order and speed beside each language's own tools"
 	@echo "make sample            build the sample in builder/data anew"
 
@@ -66,6 +67,10 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket.py
+	$(BIN)/python benchmarks/throughput.py
+
+bench-throughput: $(INSTALLED)
+	$(BIN)/python benchmarks/throughput.py
 
 bench-search: $(INSTALLED)
 	$(BIN)/python benchmarks/search.py

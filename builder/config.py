@@ -7,6 +7,7 @@ from typing import Any
 
 from builder.agents import AgentOptions
 from builder.errors import UserError
+from builder.llm import PATIENCE
 from builder.search import SearchOptions
 from builder.trajectory import DEFAULT_LOSS_ROLES
 
@@ -22,6 +23,8 @@ class BuildConfig:
         tokenizer: The scorer's tokenizer (a path or Hub id), where its model id does not lead to it.
         store: File that keeps every answer; by default one for all builds, in the cache.
         concurrency: Calls in flight to one server.
+        patience: Seconds of waiting, over all retries of a call, after which it counts as failed. A server
+            that is gone for most of that time ends the build.
         configs: The configs that `build` writes, by name; none: all but those that must be asked for.
         agents: How the agents write.
         search: How thoughts are searched.
@@ -37,6 +40,7 @@ class BuildConfig:
     tokenizer: str | None = None
     store: str | None = None
     concurrency: int = 8
+    patience: float = PATIENCE
     configs: tuple[str, ...] = ()
     agents: AgentOptions = field(default_factory=AgentOptions)
     search: SearchOptions = field(default_factory=SearchOptions)

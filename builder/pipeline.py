@@ -205,11 +205,14 @@ async def _reconstruct_all(
     repositories: Sequence[Repository],
     config: BuildConfig,
     wanted: Collection[str],
-    on_usage: OnUsage | None,
+    on_usage: OnUsage | None = None,
 ) -> list[Reconstruction]:
-    # Enough repositories at once to keep the servers busy while each waits for its own chain of calls.
-    room = asyncio.Semaphore(max(2, config.concurrency // 4))
     began = time.monotonic()
+    # The search of a repository is a chain of calls that wait for one another, so it takes as many of them as
+    # calls to keep a server busy: 98 % of the time, against 68 % with a fourth as many. The longest chains
+    # come first: whoever is left at the end works alone.
+    room = asyncio.Semaphore(max(2, config.concurrency))
+    longest_first = sorted(range(len(repositories)), key=lambda number: -len(repositories[number].files))
     async with open_models(config, wanted) as models:
         with tqdm(desc="model calls", unit="call", total=0) as progress:
 
@@ -217,11 +220,11 @@ async def _reconstruct_all(
                 async with room:
                     return await reconstruct(repository, models, config, wanted, progress)
 
-            tasks = [asyncio.ensure_future(one(repository)) for repository in repositories]
+            tasks = {number: asyncio.ensure_future(one(repositories[number])) for number in longest_first}
             try:
-                return await asyncio.gather(*tasks)
+                return await asyncio.gather(*(tasks[number] for number in range(len(repositories))))
             finally:
-                for task in tasks:
+                for task in tasks.values():
                     task.cancel()
                 if on_usage is not None:
                     on_usage(_usage(models, time.monotonic() - began))
@@ -263,12 +266,19 @@ async def open_models(
         store=store,
         tokenizer=config.tokenizer,
         concurrency=config.concurrency,
+        patience=config.patience,
         scoring=True,
     ) as scorer:
         other = (
             nullcontext(scorer)
             if one
-            else connect(config.generator_url, store=store, concurrency=config.concurrency, scoring=False)
+            else connect(
+                config.generator_url,
+                store=store,
+                concurrency=config.concurrency,
+                patience=config.patience,
+                scoring=False,
+            )
         )
         async with other as generator:
             measured = config.search.margin is None and searches(wanted)

@@ -15,7 +15,8 @@ from builder.pipeline import identity_split, load_all, reconstruct_all, serving
 from builder.repository import fingerprint
 from builder.rows import CONFIGS, SPLITS, built_files, features_of
 
-# Rows are yielded after so many repositories: few enough to keep memory flat.
+# Rows are yielded after so many repositories, or two for each call in flight where those are more: few enough
+# to keep memory flat, and enough to keep a server busy.
 _BATCH = 16
 
 
@@ -97,8 +98,9 @@ class Trajectories(datasets.GeneratorBasedBuilder):
                     yield f"{path}:{number}", row
             return
         number = 0
-        for first in range(0, len(sources), _BATCH):
-            batch = sources[first : first + _BATCH]
+        size = max(_BATCH, 2 * self._served.concurrency)
+        for first in range(0, len(sources), size):
+            batch = sources[first : first + size]
             repositories = load_all(batch, alone=len(self.config.repos) == 1)
             for result in reconstruct_all(repositories, self._served, [self.config.name]):
                 for row in result.of(self.config.name):

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -208,12 +208,19 @@ def assert_scores_are_of_the_row():
     return check
 
 
-class CountingProxy:
-    """Passes requests on and remembers the bodies of those that a model had to answer."""
+Spoil = Callable[[web.Request, str, web.Response], Awaitable[web.StreamResponse]]
 
-    def __init__(self, target: str) -> None:
+
+class CountingProxy:
+    """Passes requests on and remembers the bodies of those that a model had to answer.
+
+    ``spoil`` gets each such request with its body and its honest answer, and gives what is sent instead.
+    """
+
+    def __init__(self, target: str, spoil: Spoil | None = None) -> None:
         self.target = target
         self.requests: list[str] = []
+        self._spoil = spoil
         self._arrived = threading.Condition()
         self._loop = asyncio.new_event_loop()
         started = threading.Event()
@@ -241,7 +248,7 @@ class CountingProxy:
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
 
-    async def _pass_on(self, request: web.Request) -> web.Response:
+    async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         if body:
             with self._arrived:
@@ -250,11 +257,26 @@ class CountingProxy:
         headers = {"Content-Type": request.content_type}
         url = self.target + request.path
         async with self._client.request(request.method, url, data=body or None, headers=headers) as answer:
-            return web.Response(
+            response = web.Response(
                 status=answer.status, body=await answer.read(), content_type=answer.content_type
             )
+        return await self._spoil(request, body.decode(), response) if body and self._spoil else response
+
+    def drain(self) -> None:
+        """Wait until every connection has ended: all that a killed client still sent has been counted."""
+
+        async def ended() -> None:
+            assert self._runner.server is not None
+            while self._runner.server.connections:
+                await asyncio.sleep(0.005)
+
+        asyncio.run_coroutine_threadsafe(ended(), self._loop).result(30)
 
     def close(self) -> None:
+        """Refuse all connections from now on."""
+        if not self._thread.is_alive():
+            return
+
         async def stop() -> None:
             await self._runner.cleanup()
             await self._client.close()
@@ -266,11 +288,11 @@ class CountingProxy:
 
 @pytest.fixture
 def counting_proxy():
-    """``counting_proxy(url)``: a ``CountingProxy`` in front of ``url``."""
+    """``counting_proxy(url, spoil)``: a ``CountingProxy`` in front of ``url``."""
     proxies: list[CountingProxy] = []
 
-    def start(url: str) -> CountingProxy:
-        proxies.append(CountingProxy(url))
+    def start(url: str, spoil: Spoil | None = None) -> CountingProxy:
+        proxies.append(CountingProxy(url, spoil))
         return proxies[-1]
 
     yield start
@@ -323,3 +345,32 @@ def assert_asked_for_nothing():
         assert [entry["message"] for entry in browser.get_log("browser")] == []
 
     return check
+
+
+async def _sabotage(kind: Any, request: web.Request, response: web.Response) -> web.StreamResponse:
+    """What becomes of an honest ``response``; ``kind`` is a status, or one of the words below."""
+    assert response.text is not None
+    assert isinstance(response.body, bytes)
+    if kind in (429, 500):
+        return web.Response(status=kind, text="no")
+    if kind == "truncated":
+        return web.Response(text=response.text[: len(response.text) // 2])
+    if kind == "null":
+        answer = json.loads(response.text)
+        answer.get("details", {"prefill": [{}]})["prefill"][-1]["logprob"] = None
+        answer.pop("choices", None)
+        return web.Response(text=json.dumps(answer))
+    cut = web.StreamResponse(headers={"Content-Length": str(len(response.text))})
+    await cut.prepare(request)
+    await cut.write(response.body[:20])
+    while kind == "stall" and request.transport is not None:  # until the client has enough
+        await asyncio.sleep(0.01)
+    if request.transport is not None:
+        request.transport.abort()
+    return cut
+
+
+@pytest.fixture(scope="session")
+def sabotage():
+    """``await sabotage(kind, request, response)``: a faulty answer in place of an honest one."""
+    return _sabotage

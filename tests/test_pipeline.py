@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import io
+import random
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from builder.agents import verify_debugging
 from builder.config import BuildConfig, from_dict
 from builder.errors import UserError
+from builder.llm import ModelError
 from builder.pipeline import Models, build, reconstruct
 from builder.repository import load
 from builder.rows import CONFIGS, DEFAULT_CONFIGS, debugging, problems
@@ -49,6 +51,27 @@ def test_the_same_input_gives_the_same_rows(scripted) -> None:
     first, again = (rebuild(source("iniconfig"), scripted()) for _ in range(2))
     assert first.rows == again.rows
     assert first.log == again.log
+
+
+def test_rows_tell_of_failed_calls_alike_in_whatever_order_they_fail(scripted) -> None:
+    def rows(order):
+        model, dice = scripted(max_input_tokens=4000), random.Random(order)
+
+        async def failing(ask, number, *request, **options):
+            for _ in range(dice.randrange(40)):
+                await asyncio.sleep(0)
+            if number % 3 == 0:
+                raise ModelError(f"no answer to {number}")
+            return await ask(*request, **options)
+
+        honest = model.generate, model.score
+        model.generate = lambda messages, **options: failing(honest[0], options["seed"], messages, **options)
+        model.score = lambda context, target: failing(honest[1], sum(context) + sum(target), context, target)
+        return rebuild(source("tenacity"), model).rows
+
+    first, again = rows(1), rows(2)
+    assert len(first["repo2agent-search"]["notes"]) > 10
+    assert first == again
 
 
 def test_the_seed_reaches_every_call(scripted) -> None:

@@ -13,6 +13,7 @@ Example::
 
 from __future__ import annotations
 
+from builder.llm.calls import PATIENCE
 from builder.llm.connection import Connection, connect
 from builder.llm.embedded import embedded_model
 from builder.llm.pocket import pocket_server, serve
@@ -20,6 +21,7 @@ from builder.llm.protocol import Capabilities, Message, Model, ModelError, Model
 from builder.llm.usage import Usage
 
 __all__ = [
+    "PATIENCE",
     "Capabilities",
     "Connection",
     "Message",

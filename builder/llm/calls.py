@@ -16,7 +16,7 @@ from builder.llm.usage import Usage
 
 if TYPE_CHECKING:
     import httpx2
-    from tenacity import RetryCallState
+    from tenacity import AsyncRetrying
 
 Answer = TypeVar("Answer")
 
@@ -65,7 +65,8 @@ class Caller:
 
         429, 5xx, timeouts, broken connections and answers are tried again; a refused connection too, unless
         ``wait_for_server`` is false. Raises ``UserError`` where no other call could succeed either (nobody
-        listens, no such route, no key, see ``Breaker``), else ``ModelError`` with the server's own words.
+        listens, no such route, no key, see ``Breaker``), else ``ModelError`` with the server's own words, but
+        without its address: rows keep them.
         """
         async with self._breaker.watched() as call:
             return await self._retried(call, path, ask, wait_for_server)
@@ -75,55 +76,18 @@ class Caller:
     ) -> Answer:
         import httpx2
         from huggingface_hub.errors import HfHubHTTPError, TextGenerationError
-        from tenacity import AsyncRetrying, retry_if_exception, wait_exponential, wait_random
-
-        failures: Counter[type] = Counter()
-
-        def passing(error: BaseException) -> bool:
-            return _passing(error) and (wait_for_server or not isinstance(error, httpx2.ConnectError))
-
-        def stop(state: RetryCallState) -> bool:
-            # What is the server's fault is judged for all calls together: a bad minute is no lost thoughts.
-            return not self._breaker.suspicious and (
-                state.idle_for >= self._patience
-                or state.attempt_number >= ATTEMPTS
-                or failures[Garbled] >= GARBLED
-                or failures[TimeoutError] >= STALLS
-                or (self._breaker.overdue and state.attempt_number >= 3)
-            )
-
-        retrying = AsyncRetrying(
-            retry=retry_if_exception(passing),
-            wait=wait_exponential(self._patience / 240, self._patience / 6)
-            + wait_random(0, self._patience / 60),
-            stop=stop,
-            reraise=True,
-        )
-
-        async def attempt() -> Answer:
-            try:
-                return await self._attempt(path, ask, failures[TimeoutError])
-            except Exception as error:
-                stalled = _is_timeout(error) and not _out_of_reach(error)
-                failures[TimeoutError] += stalled
-                failures[Garbled] += isinstance(error, Garbled)
-                if passing(error):
-                    self._breaker.failed(
-                        call, _told(error), out_of_reach=_out_of_reach(error), stalled=stalled
-                    )
-                raise
 
         try:
-            return await retrying(attempt)
+            return await self._until_answered(call, path, ask, wait_for_server)
         except Garbled as error:
-            raise ModelError(f"{self._url}{path}: {error}") from error
+            raise ModelError(f"{path}: {error}") from error
         except httpx2.ConnectError as error:
             raise UserError(
                 f"{self._url}: no server answers ({_reason(error)}); start one, or leave llm out to use the "
                 "embedded model"
             ) from error
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise ModelError(f"{self._url}{path}: no answer in time") from error
+            raise ModelError(f"{path}: no answer in time") from error
         except (HfHubHTTPError, TextGenerationError, httpx2.HTTPError) as error:
             status = _status(error)
             words = _words(error)
@@ -134,7 +98,62 @@ class Caller:
             if status in (404, 405):
                 raise UserError(f"{self._url}: the server has no {path} ({words})") from error
             prefix = f"status {status}: " if status is not None else ""
-            raise ModelError(f"{self._url}{path}: {prefix}{words}") from error
+            raise ModelError(f"{path}: {prefix}{words}") from error
+
+    async def _until_answered(
+        self, call: asyncio.Timeout, path: str, ask: Callable[[], Awaitable[Answer]], wait_for_server: bool
+    ) -> Answer:
+        failures: Counter[type] = Counter()
+
+        def passing(error: BaseException) -> bool:
+            return _passing(error) and (wait_for_server or not _refused(error))
+
+        async def attempt() -> Answer:
+            try:
+                return await self._attempt(path, ask, failures[TimeoutError])
+            except Exception as error:
+                out_of_reach = _out_of_reach(error)
+                stalled = _is_timeout(error) and not out_of_reach
+                failures[TimeoutError] += stalled
+                failures[Garbled] += isinstance(error, Garbled)
+                if passing(error):
+                    self._breaker.failed(call, _told(error), out_of_reach=out_of_reach, stalled=stalled)
+                raise
+
+        try:
+            return await attempt()
+        except Exception as error:
+            if not passing(error):
+                raise
+            failed = [error]
+
+        async def again() -> Answer:
+            if failed:  # the first attempt has been made: most calls need no more, and no machinery for it
+                raise failed.pop()
+            return await attempt()
+
+        return await self._retrying(failures, passing)(again)
+
+    def _retrying(self, failures: Counter[type], passing: Callable[[BaseException], bool]) -> AsyncRetrying:
+        from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
+
+        def stop(state: RetryCallState) -> bool:
+            # The server's own fault is judged for all calls together: a bad minute is no lost thoughts.
+            return not self._breaker.suspicious and (
+                state.idle_for >= self._patience
+                or state.attempt_number >= ATTEMPTS
+                or failures[Garbled] >= GARBLED
+                or failures[TimeoutError] >= STALLS
+                or (self._breaker.overdue and state.attempt_number >= 3)
+            )
+
+        return AsyncRetrying(
+            retry=retry_if_exception(passing),
+            wait=wait_exponential(self._patience / 240, self._patience / 6)
+            + wait_random(0, self._patience / 60),
+            stop=stop,
+            reraise=True,
+        )
 
     async def _attempt(self, path: str, ask: Callable[[], Awaitable[Answer]], stalls: int) -> Answer:
         clock = asyncio.get_running_loop().time
@@ -181,6 +200,12 @@ def _is_timeout(error: BaseException) -> bool:
     import httpx2
 
     return isinstance(error, TimeoutError | httpx2.TimeoutException)
+
+
+def _refused(error: BaseException) -> bool:
+    import httpx2
+
+    return isinstance(error, httpx2.ConnectError)
 
 
 def _out_of_reach(error: BaseException) -> bool:

@@ -50,13 +50,11 @@ class Store:
     def put(self, key: str, answer: Any) -> Any:
         """Keep ``answer``; returns what is kept: another process's answer if that was first."""
         with self._errors():
-            connection = self._connection()
-            connection.execute(
+            inserted = self._connection().execute(
                 "INSERT INTO answers (key, answer) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (key, json.dumps(answer)),
             )
-            row = connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
-        return json.loads(row[0])
+        return answer if inserted.rowcount else self.get(key)
 
     def close(self) -> None:
         """Close this thread's connection; the next call opens another."""

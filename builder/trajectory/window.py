@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from operator import itemgetter
 
 from builder.trajectory.document import Document, Range
 from builder.trajectory.encoding import Encoded
@@ -18,8 +19,9 @@ TokenRange = tuple[int, int]
 
 def token_range(document: Document, encoded: Encoded, chars: Range) -> TokenRange:
     """The tokens of the spans that lie within ``chars``; ``chars`` begins and ends at span boundaries."""
-    starts = [span["start"] for span in document.spans]
-    first, last = bisect_left(starts, chars["start"]), bisect_left(starts, chars["end"])
+    first, last = (
+        bisect_left(document.spans, chars[edge], key=itemgetter("start")) for edge in ("start", "end")
+    )
     if first == last:
         return (0, 0)
     return (encoded.ranges[first][0], encoded.ranges[last - 1][1])

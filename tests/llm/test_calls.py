@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import selectors
 from collections import Counter
 
 import httpx2
 import pytest
-from aiohttp import web
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from virtual_time import virtually
 
 from builder.errors import UserError
 from builder.llm import ModelError, breaker, connect
@@ -22,32 +20,6 @@ from builder.llm.usage import Usage
 
 URL = "http://server"
 TWO_MINUTES = 120.0
-
-
-class VirtualSelector(selectors.SelectSelector):
-    """Never sleeps: the time that it should have slept has passed."""
-
-    passed = 0.0
-
-    def select(self, timeout=None):
-        assert timeout is not None, "everybody waits, and nothing is going to happen"
-        self.passed += max(timeout, 0)
-        return super().select(0)
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    def __init__(self):
-        self.selector = VirtualSelector()
-        super().__init__(self.selector)
-
-    def time(self):
-        return self.selector.passed
-
-
-def virtually(work):
-    """Run ``work`` to its end. Where all wait for one another, that is an error and no endless test."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(work)
 
 
 def now():
@@ -403,28 +375,9 @@ def test_calls_that_are_cancelled_leave_their_place_to_others(cancellations):
 # Over HTTP
 
 
-async def sabotage(kind, request, response):
-    """What becomes of an honest ``response``."""
-    if kind in (429, 500):
-        return web.Response(status=kind, text="no")
-    if kind == "truncated":
-        return web.Response(text=response.text[: len(response.text) // 2])
-    if kind == "null":
-        answer = json.loads(response.text)
-        answer.get("details", {"prefill": [{}]})["prefill"][-1]["logprob"] = None
-        answer.pop("choices", None)
-        return web.Response(text=json.dumps(answer))
-    cut = web.StreamResponse(headers={"Content-Length": str(len(response.text))})
-    await cut.prepare(request)
-    await cut.write(response.body[:20])
-    while kind == "stall" and request.transport is not None:  # until the client has enough
-        await asyncio.sleep(0.01)
-    if request.transport is not None:
-        request.transport.abort()
-    return cut
-
-
-def test_over_http_faults_at_a_fifth_of_all_requests_change_no_answer(fake_tgi, monkeypatch, tokenizer):
+def test_over_http_faults_at_a_fifth_of_all_requests_change_no_answer(
+    fake_tgi, monkeypatch, tokenizer, sabotage
+):
     monkeypatch.setattr(breaker, "STALL", 0.3)
     ids = tokenizer("def area(radius):\n    return 3 * radius * radius\n")["input_ids"]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
+import random
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -19,14 +22,39 @@ from builder.llm.store import Store, answer_key
 MESSAGES = [{"role": "user", "content": "hello"}]
 
 WRITER = """
-import sys
+import itertools, sys
 from pathlib import Path
 from builder.llm.store import Store
-store = Store(Path(sys.argv[1]))
-for n in range(10**9):
-    store.put(f"{sys.argv[2]}-{n}", {"n": n, "padding": "x" * 500})
-    print(n, flush=True)
+store, name = Store(Path(sys.argv[1])), sys.argv[2]
+for n in itertools.count(int(sys.argv[3])):
+    kept = store.put(f"{n}", {"by": name, "n": n, "padding": "x" * 20_000})
+    print(n, kept["by"], flush=True)
 """
+
+
+class Writer:
+    """A process that puts an answer of its own under one number after another and says what was kept."""
+
+    def __init__(self, path, name, first):
+        command = [sys.executable, "-c", WRITER, path, name, str(first)]
+        # A writer is never more than so many lines ahead of who reads them.
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pipesize=4096)
+        self.kept = {}  # by number, who wrote what the store gave back
+
+    def read(self, number):
+        for _ in range(number):
+            self._take(self.process.stdout.readline())
+
+    def kill(self):
+        self.process.kill()
+        for line in self.process.stdout:
+            if line.endswith("\n"):  # else it was cut off
+                self._take(line)
+        assert self.process.wait() == -signal.SIGKILL
+
+    def _take(self, line):
+        n, name = line.split()
+        self.kept[int(n)] = name
 
 
 def test_what_was_put_is_got_exactly(tmp_path):
@@ -49,33 +77,40 @@ def test_a_key_tells_requests_apart_and_knows_no_order():
     assert answer_key({"a": 1, "b": [1, 2]}) != answer_key({"a": 1, "b": [2, 1]})
 
 
-def test_two_killed_writers_lose_no_committed_answer(tmp_path):
+def test_of_two_writers_one_is_killed_again_and_again_and_neither_loses_an_answer(tmp_path):
     path = tmp_path / "answers.sqlite"
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, path, name], stdout=subprocess.PIPE, text=True)
-        for name in ("a", "b")
-    ]
-    committed = {}
-    for name, writer in zip(("a", "b"), writers, strict=True):
-        for line in writer.stdout:
-            if int(line) >= 40:
-                break
-        os.kill(writer.pid, signal.SIGKILL)
-        committed[name] = max(
-            [
-                40,
-                *(
-                    int(line)
-                    for line in writer.stdout.read().splitlines(keepends=True)
-                    if line.endswith("\n")
-                ),
-            ]
-        )
-        writer.wait()
+    dice = random.Random(3)
+    kept = []
+    survivor = Writer(path, "survivor", 0)
+    survivor.read(1)
+    for number in range(12):
+        # In turns on the survivor's heels, and where it has yet to come.
+        first = max(survivor.kept) + (dice.randrange(60) if number % 2 else 500)
+        victim = Writer(path, f"victim{number}", first)
+        victim.read(dice.randrange(1, 40))
+        victim.kill()  # most of its time goes into writing: so do most kills
+        kept.append(victim.kept)
+        survivor.read(20)  # it goes on, past whatever lock and half-written page the other has left
+        if number % 4 == 3:
+            with contextlib.closing(sqlite3.connect(path)) as connection:
+                assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    last = max(max(numbers) for numbers in kept)
+    while max(survivor.kept) < last:
+        survivor.read(1)
+    survivor.kill()
+    kept.append(survivor.kept)
+
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        keys = [key for (key,) in connection.execute("SELECT key FROM answers")]
+    assert len(set(keys)) == len(keys)
     store = Store(path)
-    for name, last in committed.items():
-        for n in range(last + 1):
-            assert store.get(f"{name}-{n}")["n"] == n
+    for numbers in kept:
+        for n, name in numbers.items():
+            assert store.get(f"{n}") == {"by": name, "n": n, "padding": "x" * 20_000}
+    for numbers in kept[:-1]:  # under numbers that both had, both were given the same
+        assert all(survivor.kept[n] == name for n, name in numbers.items())
+    assert {name.rstrip("0123456789") for name in survivor.kept.values()} == {"survivor", "victim"}
     assert store.put("after", 1) == 1
 
 
