@@ -21,7 +21,7 @@ from datasets import Dataset, load_dataset
 import builder  # noqa: F401  (lets load_dataset build)
 from builder.config import BuildConfig
 from builder.llm import pocket_server
-from builder.rows import CONFIGS, DEFAULT_CONFIGS
+from builder.rows import CONFIGS, DEFAULT_CONFIGS, read_usage
 from builder.trajectory import replay
 
 ROOT = Path(__file__).parents[1]
@@ -231,6 +231,11 @@ def test_a_killed_build_goes_on_where_it_was(built, repositories, tiny_url, tmp_
     assert not [body for body in proxy.requests if CANARY not in body]
     assert {config: table(tmp_path / "dataset", config) for config in DEFAULT_CONFIGS} == before
     assert before == {config: table(built, config) for config in DEFAULT_CONFIGS}
+
+    resumed, idle = read_usage(tmp_path / "dataset")  # the one that was killed told nobody
+    assert resumed["generator"]["calls"] == idle["generator"]["calls"] > idle["generator"]["failed"] == 0
+    assert resumed["generator"]["stored"] < idle["generator"]["stored"] == idle["generator"]["calls"]
+    assert resumed["generator"]["scored_tokens"] > 0
 
 
 def test_no_path_of_this_machine_stands_in_a_row(built, repositories, tiny_directory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ from builder.llm.embedded import MODEL_ID, embedded_model, embedded_revision
 from builder.llm.weights import revision_of
 
 WATCH_SECONDS = 0.5
+M_MMAP_THRESHOLD, LARGE = -3, 4 << 20  # glibc's mallopt; bytes
 CANARY = "def canary(seed):\n    for step in range(seed):\n        yield step * step + 1\n\n\n" * 8
 
 
@@ -52,6 +54,7 @@ def serve(
         ) from error
 
     listener = _bind(host, port)
+    _give_back_large_blocks()
     with tqdm(bar_format="pocket server: {desc}{elapsed}", leave=False, disable=None) as bar:
         bar.set_description("unpacking the embedded model (once)")
         path = str(embedded_model()) if model is None else model
@@ -78,6 +81,17 @@ def serve(
     )
     with contextlib.suppress(KeyboardInterrupt):  # raised again once everything is in order
         Server(config).run(sockets=[listener])
+
+
+def _give_back_large_blocks() -> None:
+    """Have what is large go back to the system when it is freed.
+
+    By itself glibc keeps it for the next time, and what stays (the blocks of the prefix cache) comes to lie
+    in it: after 20,000 tokens of scores the process held 9 GB instead of 3. Other C libraries have no such
+    dial.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def leave_with(parent: int) -> None:
