@@ -55,6 +55,7 @@ PACKAGES = [
 # What the second scorer is trained on: nothing that the first one searches.
 OTHERS = ["pkg:pypi/zipp@3.21.0", "pkg:pypi/markupsafe@3.0.2", "pkg:pypi/exceptiongroup@1.2.2"]
 TRAINING_STEPS = 16
+IN_WHOLE = 10  # thoughts that are scored again in the whole document
 CONFIGS = (SEARCHED, "repo2agent-random", "search-log")
 ROOT = Path(__file__).parents[1]
 SEARCH = SearchOptions(candidates=2, rounds=3, window_tokens=192, num_windows=1, context_tokens=1536)
@@ -166,9 +167,16 @@ def evidence(home: Path) -> list[str]:
     train(home / "others", judge)
     with pocket_server() as scorer, pocket_server(str(judge)) as second:
         failed = asyncio.run(reproduce(dataset, scorer))
-        again = Rescoring(scorer, second, None, 1000, SEARCH.window_tokens, SEARCH.num_windows)
-        print_report(collect(dataset, again))
-        print(f"\nthe page: {write_report(dataset, home / 'report', again)}")
+        windows = {"window_tokens": SEARCH.window_tokens, "num_windows": SEARCH.num_windows}
+        report = collect(
+            dataset,
+            Rescoring(judge=second, sample=1000, context_tokens=SEARCH.context_tokens, **windows),
+        )
+        # Contexts are several times as long: a few thoughts have to do.
+        whole = collect(dataset, Rescoring(scorer=scorer, sample=IN_WHOLE, **windows))
+        report.rescored |= whole.rescored
+        print_report(report)
+        print(f"\nthe page: {write_report(report, home / 'report')}")
     return failed
 
 

@@ -101,12 +101,12 @@ def verify(options: Namespace) -> None:
 
 def report(options: Namespace) -> None:
     """Write what the search found as a web page with charts: gains, controls, rounds, lengths, cost."""
-    from builder.report import Rescoring, write_report
+    from builder.report import Rescoring, collect, write_report
 
     dataset = Path(options.dataset)
     output = Path(options.output) if options.output else dataset / "report"
     again = Rescoring(options.scorer, options.judge, options.tokenizer, options.sample)
-    print(write_report(dataset, output, again))
+    print(write_report(collect(dataset, again), output))
 
 
 def serve(options: Namespace) -> None:

@@ -34,6 +34,7 @@ class Rescoring:
         judge: URL of a model that took no part in the choice, or `embedded`.
         tokenizer: The judge's tokenizer (a path or Hub id), where its model id does not lead to it.
         sample: How many thoughts are scored again at most.
+        context_tokens: Longest prompt of the judge, where it is shorter than what it takes.
         window_tokens: As in ``SearchOptions``.
         num_windows: As in ``SearchOptions``.
     """
@@ -42,6 +43,7 @@ class Rescoring:
     judge: str | None = None
     tokenizer: str | None = None
     sample: int = 24
+    context_tokens: int | None = None
     window_tokens: int = 256
     num_windows: int = 2
 
@@ -77,12 +79,11 @@ class Report:
         return {name: interval for name, interval in ways.items() if interval is not None}
 
 
-def write_report(dataset: Path, output: Path, again: Rescoring | None = None) -> Path:
+def write_report(report: Report, output: Path) -> Path:
     """Write ``index.html`` and a PNG for each chart under ``output``; returns the page's path.
 
-    Raises ``UserError`` where ``dataset`` has no searched rows, or a page cannot be written.
+    Raises ``UserError`` where that cannot be done.
     """
-    report = collect(dataset, again)
     page = output / "index.html"
     try:
         with charts.style():
@@ -97,24 +98,27 @@ def write_report(dataset: Path, output: Path, again: Rescoring | None = None) ->
 
 
 def collect(dataset: Path, again: Rescoring | None = None) -> Report:
-    """Read ``dataset``, and score again what is asked for."""
+    """What ``dataset`` shows, with what is to be scored again.
+
+    Raises ``UserError`` where it has no searched rows, or a model cannot be asked.
+    """
     again = again or Rescoring()
     rows = list(read_rows(dataset, SEARCHED))
     log = list(read_rows(dataset, "search-log"))
     walked = list(read_rows(dataset, RANDOM)) if built_files(dataset, RANDOM) else []
     ways = {
-        "in the whole document": (again.scorer, None),
-        "under a second model": (again.judge, again.tokenizer),
+        "in the whole document": (again.scorer, None, None),
+        "under a second model": (again.judge, again.tokenizer, again.context_tokens),
     }
     chosen = sample_of(rows, again.sample)
     windows = SearchOptions(window_tokens=again.window_tokens, num_windows=again.num_windows)
 
     async def score_again() -> dict[str, list[Thought]]:
         found = {}
-        for way, (url, tokenizer) in ways.items():
+        for way, (url, tokenizer, limit) in ways.items():
             if url is not None:
                 async with _opened(url, tokenizer) as model:
-                    found[way] = await rescore(rows, log, Scorer(model), windows, chosen, walked)
+                    found[way] = await rescore(rows, log, Scorer(model, limit), windows, chosen, walked)
         return found
 
     return Report(evidence(rows, log), asyncio.run(score_again()), read_usage(dataset))

@@ -126,14 +126,14 @@ def test_a_gain_is_beyond_each_thoughts_own_best_control() -> None:
 
 
 def test_the_page_holds_the_figures_and_comes_out_the_same_again(dataset, found, tmp_path) -> None:
-    page = write_report(dataset, tmp_path / "one")
+    page = write_report(collect(dataset), tmp_path / "one")
     text = page.read_text()
     for name in ("gains", "rounds", "outcomes", "lengths"):
         assert f'<figure id="{name}"><svg' in text
         assert (page.parent / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     for point in (*found.searched, *found.random[1:]):
         assert f"<td>{point.nll:.4f}</td><td>{point.body_nll:.4f}</td>" in text
-    assert write_report(dataset, tmp_path / "two").read_bytes() == page.read_bytes()
+    assert write_report(collect(dataset), tmp_path / "two").read_bytes() == page.read_bytes()
     assert not re.search(r"(?:src|href)=\"(?!#)", text)
 
 
@@ -142,7 +142,7 @@ def test_what_was_used_is_added_up(dataset, tmp_path) -> None:
     runs = [{"seconds": 60.0, "generator": usage}, {"seconds": 40.5, "generator": usage}]
     (dataset / "usage.jsonl").write_text("".join(f"{json.dumps(run)}\n" for run in runs))
     try:
-        text = write_report(dataset, tmp_path).read_text()
+        text = write_report(collect(dataset), tmp_path).read_text()
     finally:
         (dataset / "usage.jsonl").unlink()
     assert "<td>generator: generated tokens</td><td>4,000</td>" in text
@@ -169,7 +169,7 @@ def test_an_interval_that_touches_zero_shows_nothing() -> None:
 
 def test_a_dataset_without_a_search_is_named(tmp_path) -> None:
     with pytest.raises(UserError, match="no rows of repo2agent-search"):
-        write_report(tmp_path, tmp_path / "report")
+        collect(tmp_path)
 
 
 CONTRAST = """
@@ -187,7 +187,7 @@ return [...document.querySelectorAll('svg text')].map((text) => {
 def test_the_page_opens_asks_for_nothing_and_is_readable(
     browser, assert_asked_for_nothing, dataset, tmp_path, scheme
 ) -> None:
-    address = write_report(dataset, tmp_path).as_uri()
+    address = write_report(collect(dataset), tmp_path).as_uri()
     browser.get_log("performance"), browser.get_log("browser")  # from the page before
     media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
