@@ -161,11 +161,14 @@ class _Walk:
                     self.on_call,
                     task.page,
                 )
+                first = first_round.get(task.number)
                 await search.run(
                     _another(place, steps),
-                    first_round.get(task.number),
+                    first,
                     None if self.at_random is None else self.at_random.get(step.path, ()),
                 )
+                if first is not None:
+                    await first  # also where nobody looked at it: what fails of it is noted, each time
                 refined.trajectory = search.trajectory
                 refined.log += search.log
                 searches.append(search)
