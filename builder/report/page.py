@@ -201,41 +201,36 @@ def rounds_table(found: Evidence) -> list[list[str]]:
     ]
 
 
+_BEYOND_CONTROLS = {
+    "gain": "{} gain beyond the best control",
+    "loss": "{} are worse than the best control",
+    "no difference": "{} show no gain beyond the best control",
+}
+_BEYOND_CHANCE = {
+    "gain": "Choosing is better than accepting at random",
+    "loss": "Choosing is worse than accepting at random",
+    "no difference": "Choosing shows no difference from accepting at random",
+}
+
+
 def conclusions(report: Report) -> list[dict[str, str]]:
     """What the figures say, a sentence each, with its verdict: "gain", "loss" or "no difference"."""
     found = report.found
-    if not found.thoughts:
-        return [{"verdict": "no difference", "text": "No thought has the scores that a comparison needs."}]
-    lines = [_conclusion("The searched thoughts", mean_gain(found.thoughts))]
+    compared = [("The searched thoughts", _BEYOND_CONTROLS, mean_gain(found.thoughts))]
     if found.random:
-        lines.append(_over_chance(mean_gain(found.thoughts, "searched", "random")))
+        compared.append(("", _BEYOND_CHANCE, mean_gain(found.thoughts, "searched", "random")))
     for way, thoughts in report.rescored.items():
-        interval = mean_gain(thoughts)
-        words = f"{way[0].upper()}{way[1:]}, {len(thoughts)} of them"
-        lines.append(
-            _conclusion(words, interval) if interval else {"verdict": "", "text": f"{words}: no scores."}
-        )
-    return lines
-
-
-def _conclusion(who: str, interval: Interval | None) -> dict[str, str]:
-    assert interval is not None
-    words = {
-        "gain": "gain beyond the best control",
-        "loss": "are worse than the best control",
-        "no difference": "show no gain beyond the best control",
-    }[interval.verdict]
-    return {"verdict": interval.verdict, "text": f"{who} {words}: {_interval(interval)} nats a token."}
-
-
-def _over_chance(interval: Interval | None) -> dict[str, str]:
-    assert interval is not None
-    words = {
-        "gain": "Choosing is better than accepting at random",
-        "loss": "Choosing is worse than accepting at random",
-        "no difference": "Choosing shows no difference from accepting at random",
-    }[interval.verdict]
-    return {"verdict": interval.verdict, "text": f"{words}: {_interval(interval)}."}
+        who = f"{way[0].upper()}{way[1:]}, {len(thoughts)} of them"
+        compared.append((who, _BEYOND_CONTROLS, mean_gain(thoughts)))
+    return [
+        {
+            "verdict": interval.verdict,
+            "text": f"{words[interval.verdict].format(who)}: {_interval(interval)} nats a token.",
+        }
+        if interval is not None
+        else {"verdict": "no difference", "text": f"{who}: there are no scores to compare."}
+        for who, words, interval in compared
+    ]
 
 
 def _cost(report: Report) -> list[tuple[str, str]]:
