@@ -108,9 +108,7 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
                 num_proc=training_args.dataset_num_proc,
                 renderer=args.renderer,
             )
-            packed[name] = pack(documents, window, num_proc=training_args.dataset_num_proc)
-    if args.max_rows is not None:
-        packed["train"] = packed["train"].take(min(args.max_rows, len(packed["train"])))
+            packed[name] = pack(documents, window, args.max_rows if name == "train" else None)
 
     # Model
     register_attention()

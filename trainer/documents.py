@@ -28,6 +28,7 @@ FEATURES = Features(
         "input_ids": List(Value("int32")),
         "labels": List(Value("int32")),  # IGNORED where there is no loss
         "length": Value("int32"),
+        "num_trained": Value("int32"),  # how many of them carry loss
         "row": Value("int64"),  # of the dataset given; a long document becomes several with the same number
     }
 )
@@ -127,6 +128,7 @@ def _tokenize_batch(
             columns["input_ids"].append(input_ids)
             columns["labels"].append(labels)
             columns["length"].append(len(input_ids))
+            columns["num_trained"].append(len(labels) - labels.count(IGNORED))
             columns["row"].append(index)
     return columns
 

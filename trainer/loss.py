@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import torch
+from datasets import Dataset
 from trl import SFTTrainer
 
 
@@ -18,8 +19,11 @@ class CptTrainer(SFTTrainer):
     - ``tokens_per_second``: tokens seen between two logs, over all ranks, by the wall clock.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
+    def __init__(self, *, train_dataset: torch.utils.data.Dataset, **kwargs: Any):
+        # TRL takes a `datasets.Dataset` only and looks at its columns; batches come from the attribute.
+        columns = {"input_ids": [[0]], "labels": [[0]], "seq_lengths": [[1]]}
+        super().__init__(train_dataset=Dataset.from_dict(columns), **kwargs)
+        self.train_dataset = train_dataset
         self._counted = torch.zeros(2, dtype=torch.int64)  # of this rank since the last log: seen, trained
         self._num_trained_tokens = 0
         self._last_log: float | None = None  # before the first step

@@ -56,7 +56,7 @@ def documents_of(tokenizer, *num_files: int) -> Dataset:
 
 
 def collate(trainer: CptTrainer, rows: list[dict]) -> dict[str, torch.Tensor]:
-    return trainer.data_collator([{name: list(row[name]) for name in row} for row in rows])
+    return trainer.data_collator(rows)
 
 
 def gradient(trainer: CptTrainer, batches: list[dict]) -> torch.Tensor:
@@ -93,22 +93,6 @@ def _varlen_reference(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, wi
         states = [states[start:end].transpose(0, 1)[None] for states in (query, key, value)]  # [1, H, T, D]
         outputs.append(sdpa(*states)[0].transpose(0, 1))
     return torch.cat(outputs)
-
-
-def test_packing_loses_nothing_and_keeps_boundaries(tokenizer):
-    documents = documents_of(tokenizer, 1, 3, 1, 2, 2, 1)
-    packed = pack(documents, WINDOW)
-    assert len(packed) < len(documents)
-    unpacked = []
-    for row in packed:
-        assert len(row["input_ids"]) == len(row["labels"]) == sum(row["seq_lengths"]) <= WINDOW
-        start = 0
-        for length in row["seq_lengths"]:
-            unpacked.append((row["input_ids"][start : start + length], row["labels"][start : start + length]))
-            start += length
-    assert sorted(unpacked) == sorted((row["input_ids"], row["labels"]) for row in documents)
-    with pytest.raises(ValueError, match="does not fit"):
-        pack(documents, WINDOW // 8)
 
 
 def test_changing_document_1_leaves_later_documents_untouched(attentive_model, tokenizer, tmp_path):
