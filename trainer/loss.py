@@ -5,14 +5,20 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import Dataset
+from torch.utils.data import DataLoader
+from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
+
+from trainer.evaluate import RankShare, mean_loss
 
 
 class CptTrainer(SFTTrainer):
     """``SFTTrainer``, which already divides the summed loss by the trained tokens of the whole batch (all
-    ranks, all accumulation steps), and which here also logs what went into it:
+    ranks, all accumulation steps), with an evaluation loss that does the same, and with logs of what went
+    into a step:
 
     - ``num_tokens``: tokens seen since the start, over all ranks (TRL's own count);
     - ``num_trained_tokens``: those of them that carried loss;
@@ -35,6 +41,22 @@ class CptTrainer(SFTTrainer):
         # The label of a row's first position is never predicted; the collator masks those within the row.
         self._counted += torch.tensor([labels.numel(), int((labels[:, 1:] != -100).sum())])
         return super().training_step(model, inputs, *args, **kwargs)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        share = RankShare(rows, self.args.process_index, self.args.world_size)
+        return DataLoader(share, self.args.eval_batch_size, collate_fn=self.data_collator)
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader,
+        *_args: Any,
+        metric_key_prefix: str = "eval",
+        **_options: Any,
+    ) -> EvalLoopOutput:
+        losses = mean_loss(self, dataloader)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in losses.items()}
+        return EvalLoopOutput(np.empty(0), None, metrics, num_samples=self.num_examples(dataloader))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs and self._last_log is not None:

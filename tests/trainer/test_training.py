@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset
@@ -23,11 +24,13 @@ from builder import UserError, encode
 from trainer import attention
 from trainer.attention import choose_attention, register_attention
 from trainer.documents import IGNORED, tokenize_rows
+from trainer.evaluate import RankShare
 from trainer.loss import CptTrainer
 from trainer.model import check_rope, window_kwargs
 from trainer.packing import pack
 
 from .conftest import make_row, trajectory_row
+from .one_step import one_step
 
 ROOT = Path(__file__).resolve().parents[2]
 WINDOW = 256
@@ -284,3 +287,32 @@ def test_cpt_names_a_users_mistake_in_one_line(model_directory, tmp_path):
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1].startswith("error: the dataset has no column spans")
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.slow
+def test_accumulation_a_batch_and_ranks_give_one_gradient_and_one_evaluation_loss(tmp_path):
+    """The whole loop, in float64, on four rows that differ in documents, lengths and masks."""
+    expected, loss = one_step(batch_size=4, accumulation=1, directory=tmp_path)
+    accumulated, loss_of_batches = one_step(1, 4, tmp_path, eval_batch_size=3)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    step = ["-m", "tests.trainer.one_step", "1", "2", str(tmp_path / "ranks.pt")]
+    finished = subprocess.run(
+        [sys.executable, *launcher, *step], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    over_ranks, loss_of_ranks = torch.load(tmp_path / "ranks.pt")
+
+    assert relative_error(accumulated, expected) < 1e-6
+    assert relative_error(over_ranks, expected) < 1e-6
+    assert loss_of_batches == pytest.approx(loss, rel=1e-12)
+    assert loss_of_ranks == pytest.approx(loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("num_rows", [1, 4, 5])
+@pytest.mark.parametrize("num_ranks", [1, 2, 3])
+def test_ranks_evaluate_each_row_once_and_equally_many(num_rows, num_ranks):
+    rows = [{"labels": np.array([-100, number])} for number in range(num_rows)]
+    shares = [RankShare(rows, rank, num_ranks) for rank in range(num_ranks)]
+    counted = [share[n]["labels"][1] for share in shares for n in range(len(share))]
+    assert sorted(label for label in counted if label != IGNORED) == list(range(num_rows))
+    assert len({len(share) for share in shares}) == 1
