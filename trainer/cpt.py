@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
+import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,12 +57,27 @@ class CptArguments:
         default=None,
         metadata={"help": "Form of the documents: tagged, chat, raw or spec-only; unset: as the rows are."},
     )
+    sources: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": "Several datasets to mix, instead of `dataset_name`: name -> options of "
+            "`trainer.sources.SourceOptions`, among them a weight, which may change along the run: "
+            "'0-80 %%: 30, 80-100 %%: 10'. Weights are in tokens."
+        },
+    )
+    max_tokens: int | None = field(
+        default=None, metadata={"help": "Stop with the step in which so many tokens have been seen."}
+    )
     max_rows: int | None = field(
         default=None, metadata={"help": "Train on the first so many packed rows only, for a trial."}
     )
     rope_theta: float | None = field(
         default=None, metadata={"help": "Base of the rotary embedding, to go beyond the model's window."}
     )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.sources, str):  # from the command line
+            self.sources = json.loads(self.sources)
 
 
 def make_parser() -> Any:
@@ -75,10 +92,13 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
 
     from builder import UserError
     from trainer.attention import choose_attention, register_attention
+    from trainer.checkpoint import find_checkpoint
     from trainer.documents import load_rows, tokenize_rows
     from trainer.loss import CptTrainer, training_summary
     from trainer.model import check_rope, load_config_and_tokenizer, model_path, window_kwargs
     from trainer.packing import pack
+    from trainer.sources import open_mixture, parse_sources, token_budget
+    from trainer.stream import PackedStream
 
     # Documents
     window = training_args.max_length
@@ -88,27 +108,49 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     hub = {"revision": model_args.model_revision, "trust_remote_code": training_args.trust_remote_code}
     model_config, tokenizer = load_config_and_tokenizer(path, **hub)
     window_options = window_kwargs(model_config, window, args.rope_theta)
-    splits = {"train": args.dataset_train_split}
-    if training_args.eval_strategy != "no":
-        if args.data_files:
-            raise UserError(
-                "`data_files` are all trained on; to evaluate too, give a `dataset_name` with splits"
-            )
-        splits["eval"] = args.dataset_test_split
-    packed = {}
+    sources = parse_sources(args.sources, args)
+    rendering: dict[str, Any] = {"loss_roles": args.loss_roles, "renderer": args.renderer}
+    num_proc = training_args.dataset_num_proc
     # One process works, the others read its cache.
     with training_args.main_process_first(desc="tokenizing and packing"):
-        for name, split in splits.items():
-            rows = load_rows(args.dataset_name, args.dataset_config, split, args.data_files)
-            documents = tokenize_rows(
-                rows,
-                tokenizer,
-                window,
-                args.loss_roles,
-                num_proc=training_args.dataset_num_proc,
-                renderer=args.renderer,
-            )
-            packed[name] = pack(documents, window, args.max_rows if name == "train" else None)
+        mixture = open_mixture(
+            sources,
+            tokenizer,
+            window,
+            seed=training_args.data_seed or training_args.seed,
+            max_rows=args.max_rows,
+            num_proc=num_proc,
+            **rendering,
+        )
+        evaluated = None
+        if training_args.eval_strategy != "no":
+            if args.data_files:
+                raise UserError(
+                    "`data_files` are all trained on; to evaluate too, give a `dataset_name` with splits"
+                )
+            rows = load_rows(args.dataset_name, args.dataset_config, args.dataset_test_split)
+            documents = tokenize_rows(rows, tokenizer, window, num_proc=num_proc, **rendering)
+            evaluated = pack(documents, window)
+
+    # Budget
+    batch = {
+        "batch_size": training_args.per_device_train_batch_size,
+        "accumulation": training_args.gradient_accumulation_steps,
+        "num_ranks": training_args.world_size,
+    }
+    budget = token_budget(
+        mixture,
+        args.max_tokens,
+        training_args.max_steps,
+        training_args.num_train_epochs,
+        tokens_a_step=window * math.prod(batch.values()),
+    )
+    stream = PackedStream(mixture, window, budget, rank=training_args.process_index, **batch)
+    if training_args.max_steps <= 0:
+        training_args.max_steps = budget  # more than there can be: the budget ends the run
+    checkpoint = find_checkpoint(training_args.resume_from_checkpoint, training_args.output_dir)
+    if checkpoint is not None:
+        stream.load(checkpoint, training_args.max_steps)
 
     # Model
     register_attention()
@@ -133,8 +175,8 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     trainer = CptTrainer(
         model=path,
         args=training_args,
-        train_dataset=packed["train"],
-        eval_dataset=packed.get("eval"),
+        train_dataset=stream,
+        eval_dataset=evaluated,
         processing_class=tokenizer,
         quantization_config=get_quantization_config(model_args),
         peft_config=get_peft_config(model_args),
@@ -143,7 +185,12 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
         check_rope(trainer.model, args.rope_theta)
 
     # Train
-    trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    if trainer.run_control.interrupted:
+        trainer.accelerator.print(
+            f"interrupted after step {trainer.state.global_step}; go on with --resume_from_checkpoint last"
+        )
+        sys.exit(128 + signal.SIGTERM)
 
     # Save
     if trainer.is_fsdp_enabled:

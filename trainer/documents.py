@@ -36,15 +36,21 @@ FEATURES = Features(
 Piece = tuple[list[int], list[int]]
 
 
-def load_rows(name: str, config: str | None, split: str, data_files: list[str] | None = None) -> Dataset:
+def load_rows(
+    name: str,
+    config: str | None,
+    split: str,
+    data_files: list[str] | None = None,
+    streaming: bool = False,
+) -> Any:
     """The rows of ``split``: of ``name`` (a path or Hub id) and ``config``, or of parquet ``data_files``.
 
     Raises ``UserError`` where there are none.
     """
     try:
         if data_files:
-            return load_dataset("parquet", data_files=data_files, split="train")
-        return load_dataset(name, config, split=split)
+            return load_dataset("parquet", data_files=data_files, split="train", streaming=streaming)
+        return load_dataset(name, config, split=split, streaming=streaming)
     except (OSError, ValueError, DatasetsError) as error:
         place = ", ".join(data_files) if data_files else f"{name} ({config or 'default'}, {split})"
         raise UserError(
@@ -59,10 +65,12 @@ def tokenize_rows(
     loss_roles: Collection[str] | None = None,
     num_proc: int | None = None,
     renderer: str | None = None,
+    plain_text: bool = False,
 ) -> Dataset:
     """Tokenise ``dataset`` (``text``, ``spans`` and, for cutting, ``segments`` and ``preamble``).
 
-    With ``renderer``, one of builder's, in that form instead of the one that the rows have.
+    With ``renderer``, one of builder's, in that form instead of the one that the rows have. Rows of
+    ``plain_text`` need no more than ``text``.
 
     Returns ``FEATURES``: documents or their continuations, none longer than ``max_length`` tokens, labels
     in place (the trainer shifts them). Loss lies on the spans that the row marks, or on those whose role
@@ -71,12 +79,7 @@ def tokenize_rows(
 
     Raises ``UserError`` for a dataset without spans, a tokenizer without EOS, and where nothing is left.
     """
-    missing = {"text", "spans"} - set(dataset.column_names)
-    if missing:
-        raise UserError(
-            f"the dataset has no column {' and '.join(sorted(missing))} (it has "
-            f"{', '.join(dataset.column_names) or 'none'}); train on rows that `repo2agent build` wrote"
-        )
+    check_columns(dataset.column_names, plain_text)
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"{tokenizer.name_or_path} has no EOS token to end documents with; set its `eos_token`"
@@ -94,6 +97,7 @@ def tokenize_rows(
             "max_length": max_length,
             "loss_roles": sorted(loss_roles) if loss_roles is not None else None,
             "renderer": renderer,
+            "plain_text": plain_text,
             "code": _code(),
         },
         desc="Tokenizing",
@@ -107,6 +111,17 @@ def tokenize_rows(
             + (f": no span has a role of {', '.join(sorted(loss_roles))}" if loss_roles else "")
         )
     return pieces
+
+
+def check_columns(columns: Sequence[str], plain_text: bool) -> None:
+    """Raise ``UserError`` where rows with ``columns`` are nothing to train on."""
+    missing = ({"text"} if plain_text else {"text", "spans"}) - set(columns)
+    if missing:
+        raise UserError(
+            f"the dataset has no column {' and '.join(sorted(missing))} "
+            f"(it has {', '.join(columns) or 'none'}); "
+            "train on rows that `repo2agent build` wrote, or on texts as a source with `plain_text: true`"
+        )
 
 
 def _code() -> str:
@@ -139,12 +154,18 @@ def tokenize_row(
     max_length: int,
     loss_roles: Collection[str] | None = None,
     renderer: str | None = None,
+    plain_text: bool = False,
 ) -> list[Piece]:
     """``(input_ids, labels)`` of one row: one pair where it fits into ``max_length`` tokens, else several.
 
-    An EOS ends the document, with loss. The very first token never has any: nothing precedes it.
+    A row of ``plain_text`` is trained as a whole, whatever the roles and the renderer. An EOS ends the
+    document, with loss. The very first token never has any: nothing precedes it.
     """
     markup: Collection[int] = ()
+    if plain_text:
+        text = row["text"] or ""
+        row = {"text": text, "spans": [{"start": 0, "end": len(text), "role": "text", "loss": True}]}
+        loss_roles = renderer = None
     if renderer is not None:
         document = render_row(row, renderer, tokenizer, loss_roles)
         row, markup = vars(document), document.markup

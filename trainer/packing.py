@@ -37,6 +37,7 @@ class Packer(Generic[T]):
         self.window = window
         self.buffer_size = buffer_size
         self._arrivals = itertools.count()
+        self.num_tokens = 0  # that wait
         self._waiting: dict[int, tuple[int, T]] = {}  # arrival -> length and document, oldest first
         self._sorted: list[
             tuple[int, int]
@@ -46,9 +47,13 @@ class Packer(Generic[T]):
         """Put ``document`` of ``length`` tokens into the buffer; ``ValueError`` where no row can hold it."""
         if not 0 < length <= self.window:
             raise ValueError(f"a document of {length} tokens does not fit into a window of {self.window}")
+        self.num_tokens += length
         arrival = next(self._arrivals)
         self._waiting[arrival] = length, document
         insort(self._sorted, (length, -arrival))
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     @property
     def full(self) -> bool:
@@ -69,6 +74,7 @@ class Packer(Generic[T]):
             length, document = self._waiting.pop(arrival)
             self._sorted.pop(bisect_left(self._sorted, (length, -arrival)))
             row.append(document)
+            self.num_tokens -= length
             room -= length
             best = bisect_right(self._sorted, (room, 0)) - 1
             arrival = -self._sorted[best][1] if best >= 0 else None

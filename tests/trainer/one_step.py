@@ -8,6 +8,7 @@ the same rows before the step.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from trl import SFTConfig
 from trainer.attention import register_attention
 from trainer.documents import tokenize_rows
 from trainer.loss import CptTrainer
-from trainer.packing import PackedRows
+from trainer.mixture import Mixture, StoredDocuments, Weight
+from trainer.packing import pack
+from trainer.stream import PackedStream
 
 from .conftest import byte_level_bpe, make_row, random_llama
 
@@ -39,7 +42,15 @@ def one_step(
         make_row([("observation", "x = 1\n" * n), ("code", "y = 2\n" * (12 - 2 * n))]) for n in range(1, 6)
     ]
     documents = tokenize_rows(Dataset.from_list(rows), tokenizer, 256)
-    packed = PackedRows(documents, [[0], [1, 2], [3], [4]])
+    stream = PackedStream(
+        Mixture([StoredDocuments("rows", documents, seed=0)], [Weight.parse(1)]),
+        window=98,  # documents of 67, 61, 55, 49 and 43 tokens: four rows, whatever their order
+        budget=4 * 98,
+        batch_size=batch_size,
+        accumulation=accumulation,
+        rank=int(os.environ.get("RANK", "0")),
+        num_ranks=int(os.environ.get("WORLD_SIZE", "1")),
+    )
     model = random_llama(tokenizer).double()
     model.set_attn_implementation("per_document")
     keep = KeepGradient()
@@ -47,7 +58,7 @@ def one_step(
         model=model,
         args=SFTConfig(
             output_dir=str(directory),
-            max_length=256,
+            max_length=98,
             packing=True,
             dataset_kwargs={"skip_prepare_dataset": True},
             use_cpu=True,
@@ -62,8 +73,8 @@ def one_step(
             per_device_eval_batch_size=eval_batch_size,
             gradient_accumulation_steps=accumulation,
         ),
-        train_dataset=packed,
-        eval_dataset=packed,
+        train_dataset=stream,
+        eval_dataset=pack(documents, 98),
         processing_class=tokenizer,
         callbacks=[keep],
     )

@@ -26,8 +26,10 @@ from trainer.attention import choose_attention, register_attention
 from trainer.documents import IGNORED, tokenize_rows
 from trainer.evaluate import RankShare
 from trainer.loss import CptTrainer
+from trainer.mixture import Mixture, StoredDocuments, Weight
 from trainer.model import check_rope, window_kwargs
 from trainer.packing import pack
+from trainer.stream import PackedStream
 
 from .conftest import make_row, trajectory_row
 from .one_step import one_step
@@ -49,6 +51,9 @@ def make_trainer(model, tokenizer, packed, tmp_path, **options) -> CptTrainer:
         bf16=False,
         gradient_checkpointing=False,
         report_to="none",
+        per_device_train_batch_size=1,
+        save_strategy="no",
+        disable_tqdm=True,
         **options,
     )
     return CptTrainer(model=model, args=args, train_dataset=packed, processing_class=tokenizer)
@@ -316,3 +321,16 @@ def test_ranks_evaluate_each_row_once_and_equally_many(num_rows, num_ranks):
     counted = [share[n]["labels"][1] for share in shares for n in range(len(share))]
     assert sorted(label for label in counted if label != IGNORED) == list(range(num_rows))
     assert len({len(share) for share in shares}) == 1
+
+
+@pytest.mark.parametrize("max_tokens", [1, 1000, 1500])
+def test_a_run_ends_with_the_step_that_reaches_its_budget(max_tokens, tiny_model, tokenizer, tmp_path):
+    documents = documents_of(tokenizer, 1, 2, 3)
+    stream = PackedStream(
+        Mixture([StoredDocuments("rows", documents, seed=0)], [Weight.parse(1)]), WINDOW, max_tokens
+    )
+    trainer = make_trainer(tiny_model, tokenizer, stream, tmp_path, max_steps=max_tokens, logging_steps=1)
+    trainer.train()
+    seen = [entry["num_tokens"] for entry in trainer.state.log_history if "loss" in entry]
+    assert ([0, *seen][-2]) < max_tokens <= seen[-1]
+    assert seen[-1] == stream.place(trainer.state.global_step).counts.tokens
