@@ -77,7 +77,10 @@ class CptArguments:
 
     def __post_init__(self) -> None:
         if isinstance(self.sources, str):  # from the command line
-            self.sources = json.loads(self.sources)
+            try:
+                self.sources = json.loads(self.sources)
+            except ValueError as error:
+                raise ValueError(f"`sources` is no JSON: {error}") from None
 
 
 def make_parser() -> Any:
@@ -93,6 +96,7 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     from builder import UserError
     from trainer.attention import choose_attention, register_attention
     from trainer.checkpoint import find_checkpoint
+    from trainer.checks import check_launch
     from trainer.documents import load_rows, tokenize_rows
     from trainer.loss import CptTrainer, training_summary
     from trainer.model import check_rope, load_config_and_tokenizer, model_path, window_kwargs
@@ -101,6 +105,7 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     from trainer.stream import PackedStream
 
     # Documents
+    check_launch(training_args, model_args)
     window = training_args.max_length
     if window is None:
         raise UserError("`max_length` is the window and must be set")

@@ -80,10 +80,7 @@ def tokenize_rows(
     Raises ``UserError`` for a dataset without spans, a tokenizer without EOS, and where nothing is left.
     """
     check_columns(dataset.column_names, plain_text)
-    if tokenizer.eos_token_id is None:
-        raise UserError(
-            f"{tokenizer.name_or_path} has no EOS token to end documents with; set its `eos_token`"
-        )
+    check_tokenizer(tokenizer)
     pieces = dataset.map(
         _tokenize_batch,
         batched=True,
@@ -111,6 +108,14 @@ def tokenize_rows(
             + (f": no span has a role of {', '.join(sorted(loss_roles))}" if loss_roles else "")
         )
     return pieces
+
+
+def check_tokenizer(tokenizer: Any) -> None:
+    """Raise ``UserError`` where ``tokenizer`` has nothing to end a document with."""
+    if tokenizer.eos_token_id is None:
+        raise UserError(
+            f"{tokenizer.name_or_path} has no EOS token to end documents with; set its `eos_token`"
+        )
 
 
 def check_columns(columns: Sequence[str], plain_text: bool) -> None:

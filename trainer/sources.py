@@ -10,7 +10,7 @@ from typing import Any
 from datasets import Dataset
 
 from builder import UserError
-from trainer.documents import check_columns, load_rows, tokenize_row, tokenize_rows
+from trainer.documents import check_columns, check_tokenizer, load_rows, tokenize_row, tokenize_rows
 from trainer.mixture import Mixture, Source, StoredDocuments, StreamedDocuments, Weight
 from trainer.packing import pack
 
@@ -76,6 +76,7 @@ def open_mixture(
     ``rendering`` are ``loss_roles`` and ``renderer``, as ``tokenize_rows`` takes them; ``max_rows`` keeps the
     documents of the first so many packed rows of each source.
     """
+    check_tokenizer(tokenizer)
     opened: list[Source] = []
     for name, options in sources.items():
         rows = load_rows(
