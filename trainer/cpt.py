@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import signal
 import sys
@@ -97,12 +96,9 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     from trainer.attention import choose_attention, register_attention
     from trainer.checkpoint import find_checkpoint
     from trainer.checks import check_launch
-    from trainer.documents import load_rows, tokenize_rows
     from trainer.loss import CptTrainer, training_summary
     from trainer.model import check_rope, load_config_and_tokenizer, model_path, window_kwargs
-    from trainer.packing import pack
-    from trainer.sources import open_mixture, parse_sources, token_budget
-    from trainer.stream import PackedStream
+    from trainer.sources import open_evaluation, open_stream
 
     # Documents
     check_launch(training_args, model_args)
@@ -113,46 +109,12 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     hub = {"revision": model_args.model_revision, "trust_remote_code": training_args.trust_remote_code}
     model_config, tokenizer = load_config_and_tokenizer(path, **hub)
     window_options = window_kwargs(model_config, window, args.rope_theta)
-    sources = parse_sources(args.sources, args)
-    rendering: dict[str, Any] = {"loss_roles": args.loss_roles, "renderer": args.renderer}
-    num_proc = training_args.dataset_num_proc
     # One process works, the others read its cache.
     with training_args.main_process_first(desc="tokenizing and packing"):
-        mixture = open_mixture(
-            sources,
-            tokenizer,
-            window,
-            seed=training_args.data_seed or training_args.seed,
-            max_rows=args.max_rows,
-            num_proc=num_proc,
-            **rendering,
-        )
-        evaluated = None
-        if training_args.eval_strategy != "no":
-            if args.data_files:
-                raise UserError(
-                    "`data_files` are all trained on; to evaluate too, give a `dataset_name` with splits"
-                )
-            rows = load_rows(args.dataset_name, args.dataset_config, args.dataset_test_split)
-            documents = tokenize_rows(rows, tokenizer, window, num_proc=num_proc, **rendering)
-            evaluated = pack(documents, window)
-
-    # Budget
-    batch = {
-        "batch_size": training_args.per_device_train_batch_size,
-        "accumulation": training_args.gradient_accumulation_steps,
-        "num_ranks": training_args.world_size,
-    }
-    budget = token_budget(
-        mixture,
-        args.max_tokens,
-        training_args.max_steps,
-        training_args.num_train_epochs,
-        tokens_a_step=window * math.prod(batch.values()),
-    )
-    stream = PackedStream(mixture, window, budget, rank=training_args.process_index, **batch)
+        stream = open_stream(args, training_args, tokenizer, window)
+        evaluated = open_evaluation(args, training_args, tokenizer, window)
     if training_args.max_steps <= 0:
-        training_args.max_steps = budget  # more than there can be: the budget ends the run
+        training_args.max_steps = stream.budget  # more than there can be: the budget ends the run
     checkpoint = find_checkpoint(training_args.resume_from_checkpoint, training_args.output_dir)
     if checkpoint is not None:
         stream.load(checkpoint, training_args.max_steps)

@@ -13,8 +13,9 @@ from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
 from trainer.callbacks import RunControl
-from trainer.evaluate import RankShare, mean_loss
-from trainer.stream import PackedStream
+from trainer.evaluate import RankShare, mean_losses, with_roles
+from trainer.flops import attention_flops, peak_flops, weight_flops
+from trainer.stream import Counts, PackedStream
 
 
 class CptTrainer(SFTTrainer):
@@ -27,7 +28,9 @@ class CptTrainer(SFTTrainer):
       loss; ``padding``, the share of positions without a token; of each of several sources, its share of the
       tokens as ``mix_<name>``;
     - logs, since the last log: ``tokens_per_second`` over all ranks by the wall clock, and ``data_wait``, the
-      share of that time in which this rank waited for its rows.
+      share of that time in which this rank waited for its rows. On CUDA also ``tokens_per_second_per_gpu``,
+      ``peak_memory_gib`` of this rank, and ``mfu``, the share of the GPU's peak that training needed as
+      ``flops.py`` counts it.
     """
 
     train_dataset: PackedStream
@@ -42,7 +45,10 @@ class CptTrainer(SFTTrainer):
         self.run_control = RunControl(self)
         # In front of the progress bar, which asks once how long the run will be.
         self.callback_handler.callbacks.insert(1, self.run_control)
-        self._last_log: tuple[float, int] | None = None  # time and tokens; None before the first step
+        self._last_log: tuple[float, Counts] | None = None  # None before the first step
+        # Counted before the model is wrapped and sharded.
+        model: Any = self.model
+        self._flops = weight_flops(model), attention_flops(model)
         self._data_wait = 0.0
 
     def get_train_dataloader(self) -> DataLoader:
@@ -59,7 +65,7 @@ class CptTrainer(SFTTrainer):
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
         if self._last_log is None:
-            self._last_log = start, self.train_dataset.place(self.state.global_step).counts.tokens
+            self._last_log = start, self.train_dataset.place(self.state.global_step).counts
         batches = super().get_batch_samples(*args, **kwargs)
         self._data_wait += time.perf_counter() - start
         return batches
@@ -78,7 +84,7 @@ class CptTrainer(SFTTrainer):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
         rows = self.eval_dataset if eval_dataset is None else eval_dataset
         share = RankShare(rows, self.args.process_index, self.args.world_size)
-        return DataLoader(share, self.args.eval_batch_size, collate_fn=self.data_collator)
+        return DataLoader(share, self.args.eval_batch_size, collate_fn=with_roles(self.data_collator))
 
     def evaluation_loop(
         self,
@@ -87,7 +93,7 @@ class CptTrainer(SFTTrainer):
         metric_key_prefix: str = "eval",
         **_options: Any,
     ) -> EvalLoopOutput:
-        losses = mean_loss(self, dataloader)
+        losses = mean_losses(self, dataloader)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in losses.items()}
         return EvalLoopOutput(np.empty(0), None, metrics, num_samples=self.num_examples(dataloader))
 
@@ -96,16 +102,24 @@ class CptTrainer(SFTTrainer):
             stream = self.train_dataset
             counts = stream.place(self.state.global_step).counts
             now = time.perf_counter()
-            seconds = now - self._last_log[0]
+            seconds, before = now - self._last_log[0], self._last_log[1]
+            num_tokens, squares = counts.tokens - before.tokens, counts.squares - before.squares
             self._metrics["train"]["num_tokens"] = [counts.tokens]  # TRL's own count begins at 0 when resumed
             logs["num_trained_tokens"] = counts.trained
             logs["padding"] = round(1 - counts.tokens / (counts.rows * stream.window), 5)
             if len(stream.names) > 1:
                 for name, tokens in zip(stream.names, counts.by_source, strict=True):
                     logs[f"mix_{name}"] = round(tokens / counts.tokens, 5)
-            logs["tokens_per_second"] = round((counts.tokens - self._last_log[1]) / seconds, 1)
+            logs["tokens_per_second"] = round(num_tokens / seconds, 1)
             logs["data_wait"] = round(self._data_wait / seconds, 4)
-            self._last_log = now, counts.tokens
+            if self.args.device.type == "cuda":
+                num_gpus = self.args.world_size
+                logs["tokens_per_second_per_gpu"] = round(num_tokens / seconds / num_gpus, 1)
+                logs["peak_memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+                if peak := peak_flops(torch.cuda.get_device_name()):
+                    flops = num_tokens * self._flops[0] + squares * self._flops[1]
+                    logs["mfu"] = round(flops / seconds / num_gpus / peak, 4)
+            self._last_log = now, counts
             self._data_wait = 0.0
         super().log(logs, start_time)
 

@@ -96,26 +96,26 @@ class PackedRows(torch.utils.data.Dataset):
     """Rows of the window over ``documents`` (as ``tokenize_rows`` returns them), read where they lie.
 
     A row has ``input_ids``, ``labels`` and ``seq_lengths``, the lengths of its documents, from which TRL's
-    collator derives positions and ``cu_seq_lens``. ``numbers`` are the documents of each row.
+    collator derives positions and ``cu_seq_lens``; and ``roles``, if the documents have them. ``numbers`` are
+    the documents of each row.
     """
 
     column_names = ("input_ids", "labels", "seq_lengths")  # TRL asks for them
 
     def __init__(self, documents: Dataset, numbers: list[list[int]]):
         self.numbers = numbers
-        self._documents = documents.select_columns(["input_ids", "labels", "length"]).with_format("arrow")
+        self._names = [name for name in ("input_ids", "labels", "roles") if name in documents.column_names]
+        self._documents = documents.select_columns([*self._names, "length"]).with_format("arrow")
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         table = self._documents[self.numbers[index]]
-        ids, labels = (table[name].combine_chunks().flatten().to_numpy() for name in ("input_ids", "labels"))
-        return {
-            "input_ids": ids.astype(np.int64),
-            "labels": labels.astype(np.int64),
-            "seq_lengths": table["length"].to_pylist(),
+        tokens = {
+            name: table[name].combine_chunks().flatten().to_numpy().astype(np.int64) for name in self._names
         }
+        return {**tokens, "seq_lengths": table["length"].to_pylist()}
 
 
 def pack(documents: Dataset, window: int, max_rows: int | None = None) -> PackedRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,7 +13,8 @@ from datasets import Dataset
 from builder import UserError
 from trainer.documents import check_columns, check_tokenizer, load_rows, tokenize_row, tokenize_rows
 from trainer.mixture import Mixture, Source, StoredDocuments, StreamedDocuments, Weight
-from trainer.packing import pack
+from trainer.packing import PackedRows, pack
+from trainer.stream import PackedStream
 
 
 @dataclass(frozen=True)
@@ -121,3 +123,45 @@ def token_budget(
             "a run over several or streamed sources has no epochs; set `max_tokens` or `max_steps`"
         )
     return round(epochs * source.num_tokens)
+
+
+def open_stream(args: Any, training_args: Any, tokenizer: Any, window: int) -> PackedStream:
+    """The training data of a run, as ``CptArguments`` and ``TrainingArguments`` describe it."""
+    mixture = open_mixture(
+        parse_sources(args.sources, args),
+        tokenizer,
+        window,
+        seed=training_args.seed if training_args.data_seed is None else training_args.data_seed,
+        max_rows=args.max_rows,
+        num_proc=training_args.dataset_num_proc,
+        loss_roles=args.loss_roles,
+        renderer=args.renderer,
+    )
+    batch = {
+        "batch_size": training_args.per_device_train_batch_size,
+        "accumulation": training_args.gradient_accumulation_steps,
+        "num_ranks": training_args.world_size,
+    }
+    tokens_a_step = window * math.prod(batch.values())
+    budget = token_budget(
+        mixture, args.max_tokens, training_args.max_steps, training_args.num_train_epochs, tokens_a_step
+    )
+    return PackedStream(mixture, window, budget, rank=training_args.process_index, **batch)
+
+
+def open_evaluation(args: Any, training_args: Any, tokenizer: Any, window: int) -> PackedRows | None:
+    """The rows to evaluate on during training; None where that was not asked for."""
+    if training_args.eval_strategy == "no":
+        return None
+    if args.data_files:
+        raise UserError("`data_files` are all trained on; to evaluate too, give a `dataset_name` with splits")
+    documents = tokenize_rows(
+        load_rows(args.dataset_name, args.dataset_config, args.dataset_test_split),
+        tokenizer,
+        window,
+        args.loss_roles,
+        num_proc=training_args.dataset_num_proc,
+        renderer=args.renderer,
+        with_roles=True,
+    )
+    return pack(documents, window)

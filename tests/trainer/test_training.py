@@ -23,7 +23,7 @@ from trl import SFTConfig
 from builder import UserError, encode
 from trainer import attention
 from trainer.attention import choose_attention, register_attention
-from trainer.documents import IGNORED, tokenize_rows
+from trainer.documents import IGNORED, ROLES, tokenize_rows
 from trainer.evaluate import RankShare
 from trainer.loss import CptTrainer
 from trainer.mixture import Mixture, StoredDocuments, Weight
@@ -153,6 +153,31 @@ def test_evaluation_sees_documents_apart_too(tiny_model, tokenizer, tmp_path):
     assert trainer.evaluate(packed)["eval_loss"] == pytest.approx(loss, rel=1e-6)
 
 
+def test_evaluation_tells_roles_apart(tiny_model, tokenizer, tmp_path):
+    rows = Dataset.from_list([trajectory_row(n) for n in (1, 2, 9)])
+    documents = tokenize_rows(rows, tokenizer, WINDOW, with_roles=True)
+    trainer = make_trainer(
+        tiny_model.double(), tokenizer, pack(documents, WINDOW), tmp_path, per_device_eval_batch_size=2
+    )
+    metrics = trainer.evaluate(pack(documents, WINDOW))
+    total = 0.0
+    for role in ("requirement", "plan", "think", "code"):
+        # The same pieces, with loss on one role alone. The EOS is of none.
+        number = ROLES.index(role) + 1
+        masked = documents.map(
+            lambda row, number=number: {
+                "labels": [
+                    label if role == number else IGNORED
+                    for label, role in zip(row["labels"], row["roles"], strict=True)
+                ]
+            }
+        )
+        alone = trainer.evaluate(pack(masked, WINDOW))
+        assert metrics[f"eval_loss_{role}"] == pytest.approx(alone["eval_loss"], rel=1e-9)
+        total += alone["eval_trained_tokens"]
+    assert total + 3 == metrics["eval_trained_tokens"]
+
+
 def test_accumulating_4_batches_is_a_batch_of_4(tiny_model, tokenizer, tmp_path):
     # One document of every length, so that the share of trained tokens differs from row to row.
     documents = tokenize_rows(
@@ -252,11 +277,11 @@ def model_directory(tiny_model, tokenizer, tmp_path) -> Path:
     return directory
 
 
-def run_cpt(launcher: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+def run_cpt(launcher: list[str], timeout: float = 300, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *launcher, "trainer/cpt.py", "--config", "configs/cpt/smollm2_cpu.yaml"]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
 
 
 def test_cpt_trains_saves_and_the_model_loads(model_directory, tmp_path):
@@ -334,3 +359,21 @@ def test_a_run_ends_with_the_step_that_reaches_its_budget(max_tokens, tiny_model
     seen = [entry["num_tokens"] for entry in trainer.state.log_history if "loss" in entry]
     assert ([0, *seen][-2]) < max_tokens <= seen[-1]
     assert seen[-1] == stream.place(trainer.state.global_step).counts.tokens
+
+
+@pytest.mark.slow
+def test_the_miniature_trains_on_two_processes_is_saved_and_learns(tmp_path):
+    """``configs/cpt/smollm2_cpu.yaml``, embedded model and all, over gloo; three steps are two passes."""
+    finished = run_cpt(
+        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+        timeout=900,
+        output_dir=tmp_path / "out",
+        max_steps=3,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["num_steps"], metrics["num_passes"]) == (3, 2)
+    assert metrics["loss_last"] < metrics["loss_first"]
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert model.generate(**tokenizer("def", return_tensors="pt"), max_new_tokens=4).shape[1] > 1
