@@ -66,6 +66,7 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket.py
+	$(BIN)/python benchmarks/packing.py
 
 bench-search: $(INSTALLED)
 	$(BIN)/python benchmarks/search.py

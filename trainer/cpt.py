@@ -4,6 +4,9 @@ Continual pre-training on trajectories.
 The miniature, on two CPU cores in about a minute and a half, with the embedded model:
     accelerate launch trainer/cpt.py --config configs/cpt/smollm2_cpu.yaml
 
+What the paper's run would be, without weights or GPUs:
+    python trainer/cpt.py --config configs/cpt/llama3_8b_64k.yaml --dry_run 8
+
 On rows built elsewhere, with any option overridden:
     accelerate launch trainer/cpt.py --config configs/cpt/smollm2_cpu.yaml \\
         --data_files runs/demo/*.parquet --max_steps 4 --output_dir runs/short
@@ -74,6 +77,14 @@ class CptArguments:
         default=None, metadata={"help": "Base of the rotary embedding, to go beyond the model's window."}
     )
 
+    dry_run: int | None = field(
+        default=None,
+        metadata={"help": "Load no weights: say what the run would be on so many GPUs, sharded if several."},
+    )
+    dry_run_speed: float = field(
+        default=2770.0, metadata={"help": "Tokens/s and GPU to reckon with; ProLong's, 8B at 64k on H100."}
+    )
+
     def __post_init__(self) -> None:
         if isinstance(self.sources, str):  # from the command line
             try:
@@ -96,6 +107,7 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     from trainer.attention import choose_attention, register_attention
     from trainer.checkpoint import find_checkpoint
     from trainer.checks import check_launch
+    from trainer.dry_run import model_without_weights, report
     from trainer.loss import CptTrainer, training_summary
     from trainer.model import check_rope, load_config_and_tokenizer, model_path, window_kwargs
     from trainer.sources import open_evaluation, open_stream
@@ -113,6 +125,18 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     with training_args.main_process_first(desc="tokenizing and packing"):
         stream = open_stream(args, training_args, tokenizer, window)
         evaluated = open_evaluation(args, training_args, tokenizer, window)
+    if args.dry_run is not None:
+        lines = report(
+            model_without_weights(model_config, get_peft_config(model_args)),
+            stream,
+            training_args,
+            dtype=model_args.dtype,
+            num_gpus=args.dry_run,
+            sharded=args.dry_run > 1 and not model_args.use_peft,
+            speed=args.dry_run_speed,
+        )
+        print(lines)
+        return
     if training_args.max_steps <= 0:
         training_args.max_steps = stream.budget  # more than there can be: the budget ends the run
     checkpoint = find_checkpoint(training_args.resume_from_checkpoint, training_args.output_dir)

@@ -140,7 +140,7 @@ def open_stream(args: Any, training_args: Any, tokenizer: Any, window: int) -> P
     batch = {
         "batch_size": training_args.per_device_train_batch_size,
         "accumulation": training_args.gradient_accumulation_steps,
-        "num_ranks": training_args.world_size,
+        "num_ranks": args.dry_run or training_args.world_size,
     }
     tokens_a_step = window * math.prod(batch.values())
     budget = token_budget(

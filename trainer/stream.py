@@ -28,6 +28,7 @@ class Counts:
     """What has been seen since the start of the run, over all ranks."""
 
     rows: int = 0
+    documents: int = 0
     tokens: int = 0
     trained: int = 0  # tokens that carry loss
     squares: int = 0  # sum of squared document lengths: what attention costs
@@ -35,6 +36,7 @@ class Counts:
 
     def add(self, row: list[Document]) -> None:
         self.rows += 1
+        self.documents += len(row)
         for ids, labels, source in row:
             self.tokens += len(ids)
             self.trained += int((labels != -100).sum())
@@ -84,15 +86,15 @@ class PackedStream(torch.utils.data.IterableDataset):
         self._rank, self._num_ranks = rank, num_ranks
         self._packer: Packer[Document] = Packer(window, buffer_size)
         self._counts = Counts(by_source=[0] * len(mixture.sources))
-        self._step = 0
+        self.step = 0
         self._places = {0: self._here()}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         while True:
             rows = [self._next_row() for _ in range(self.rows_a_step)]
-            self._step += 1
+            self.step += 1
             # The step is still to be trained: until it is, a run stands where it was before.
-            self._places = {self._step - 1: self._places[self._step - 1], self._step: self._here()}
+            self._places = {self.step - 1: self._places[self.step - 1], self.step: self._here()}
             rows.sort(key=_cost, reverse=True)
             for start in range(0, self.rows_a_step, self._rows_a_micro_batch):
                 micro_batch = rows[start : start + self._rows_a_micro_batch]
@@ -182,11 +184,11 @@ class PackedStream(torch.utils.data.IterableDataset):
         for document in waiting:
             self._packer.add(document, len(document.ids))
         self._counts = Counts(**meta["counts"])
-        self._step = meta["step"]
-        self._places = {self._step: self._here()}
-        if self._counts.tokens >= self.budget or self._step == max_steps:
+        self.step = meta["step"]
+        self._places = {self.step: self._here()}
+        if self._counts.tokens >= self.budget or self.step == max_steps:
             raise UserError(
-                f"{directory} is the end of its run ({self._step} steps, {self._counts.tokens:,} tokens); "
+                f"{directory} is the end of its run ({self.step} steps, {self._counts.tokens:,} tokens); "
                 "raise `max_tokens` or `max_steps` to go on"
             )
 

@@ -69,7 +69,7 @@ def test_a_single_source_is_trained_once_a_pass(lengths, buffer_size):
         while len(seen) < sum(lengths):
             seen += next(rows)["input_ids"].tolist()
         assert sorted(seen) == sorted(n for n, length in enumerate(lengths) for _ in range(length))
-        step = stream.place(stream._step)
+        step = stream.place(stream.step)
         assert step.epoch == number
         assert step.counts.tokens == number * sum(lengths)
         assert step.counts.trained == number * sum(length - 1 for length in lengths)
