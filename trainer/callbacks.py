@@ -40,7 +40,8 @@ class RunControl(TrainerCallback):
             control.should_save = args.save_strategy != "no"
         # All ranks end with the same step, whichever of them was told.
         told = torch.tensor(int(self._told_to_stop), device=args.device)
-        if self._trainer.accelerator.reduce(told, reduction="sum"):
+        told = self._trainer.accelerator.reduce(told, reduction="sum")
+        if told and not control.should_training_stop:
             self.interrupted = control.should_training_stop = control.should_save = True
         self._expect_end(args, state)
 

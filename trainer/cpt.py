@@ -13,7 +13,10 @@ On rows built elsewhere, with any option overridden:
 
 The paper's run, on 8 GPUs:
     accelerate launch --config_file configs/accelerate/fsdp2_8gpu.yaml trainer/cpt.py \\
-        --config configs/cpt/llama3_8b_64k.yaml --dataset_name you/your-trajectories
+        --config configs/cpt/llama3_8b_64k.yaml
+
+Stopped, by SIGTERM or worse, a run goes on exactly where its last checkpoint was: with
+    --resume_from_checkpoint last
 
 Options are those of `CptArguments` below, TRL's `ModelConfig` (LoRA with `--use_peft`) and TRL's
 `SFTConfig`, that is, all of transformers' `TrainingArguments`; `max_length` is the window.
@@ -40,7 +43,8 @@ class CptArguments:
     """What to train on. Rows come from ``dataset_name``, or from parquet files where those are given."""
 
     dataset_name: str = field(
-        default="./builder", metadata={"help": "Path or Hub id, as `load_dataset` takes it."}
+        default="./builder",
+        metadata={"help": "Path or Hub id, as `load_dataset` takes it. With `sources`: to evaluate on."},
     )
     dataset_config: str | None = field(
         default="repo2agent-search", metadata={"help": "Arm: raw-repos, repo2agent or repo2agent-search."}
@@ -196,6 +200,8 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     if training_args.push_to_hub:
         commit = trainer.push_to_hub(dataset_name=args.dataset_name)
         trainer.accelerator.print(f"pushed to {commit}")
+    # The launcher ends all ranks when one fails, which must not happen to the one that is still saving.
+    trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
 
 

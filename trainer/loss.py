@@ -121,6 +121,8 @@ class CptTrainer(SFTTrainer):
                     logs["mfu"] = round(flops / seconds / num_gpus / peak, 4)
             self._last_log = now, counts
             self._data_wait = 0.0
+        # Reckoned from max_steps, which is no more than a bound where the budget ends the run.
+        logs.pop("train_samples_per_second", None)
         super().log(logs, start_time)
 
 

@@ -44,6 +44,8 @@ def parse_sources(sources: Any, single: Any = None) -> dict[str, SourceOptions]:
         return {
             "rows": SourceOptions(name, single.dataset_config, single.dataset_train_split, single.data_files)
         }
+    if single is not None and single.data_files:
+        raise UserError("`data_files` stand beside `sources`; name them in a source of their own")
     if not isinstance(sources, Mapping):
         raise UserError(f"`sources` must map names to options, and is {sources!r}")
     known = [field.name for field in fields(SourceOptions)]

@@ -78,11 +78,13 @@ def test_a_tokenizer_without_eos(streaming, options, tmp_path):
     tokenizer = byte_level_bpe()
     tokenizer.eos_token = None
     tokenizer.save_pretrained(tmp_path / "model")
-    source = f'{{"a": {{"data_files": ["{options["data_files"]}"], "streaming": {streaming}}}}}'
+    source = f'{{"a": {{"data_files": ["{options.pop("data_files")}"], "streaming": {streaming}}}}}'
     assert "has no EOS token" in mistake(options | {"sources": source})
 
 
 def test_sources_that_cannot_be_read(options):
+    assert "`data_files` stand beside `sources`" in mistake(options | {"sources": '{"a": {}}'})
+    options.pop("data_files")
     assert "source a is empty" in mistake(options | {"sources": '{"a": null}'})
     assert "`sources` is no JSON" in mistake(options | {"sources": "{a}"})
 
