@@ -67,6 +67,7 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/pocket.py
+	$(BIN)/python benchmarks/packing.py
 	$(BIN)/python benchmarks/throughput.py
 
 bench-throughput: $(INSTALLED)

@@ -4,13 +4,19 @@ Continual pre-training on trajectories.
 The miniature, on two CPU cores in about a minute and a half, with the embedded model:
     accelerate launch trainer/cpt.py --config configs/cpt/smollm2_cpu.yaml
 
+What the paper's run would be, without weights or GPUs:
+    python trainer/cpt.py --config configs/cpt/llama3_8b_64k.yaml --dry_run 8
+
 On rows built elsewhere, with any option overridden:
     accelerate launch trainer/cpt.py --config configs/cpt/smollm2_cpu.yaml \\
         --data_files runs/demo/*.parquet --max_steps 4 --output_dir runs/short
 
 The paper's run, on 8 GPUs:
     accelerate launch --config_file configs/accelerate/fsdp2_8gpu.yaml trainer/cpt.py \\
-        --config configs/cpt/llama3_8b_64k.yaml --dataset_name you/your-trajectories
+        --config configs/cpt/llama3_8b_64k.yaml
+
+Stopped, by SIGTERM or worse, a run goes on exactly where its last checkpoint was: with
+    --resume_from_checkpoint last
 
 Options are those of `CptArguments` below, TRL's `ModelConfig` (LoRA with `--use_peft`) and TRL's
 `SFTConfig`, that is, all of transformers' `TrainingArguments`; `max_length` is the window.
@@ -21,6 +27,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +43,8 @@ class CptArguments:
     """What to train on. Rows come from ``dataset_name``, or from parquet files where those are given."""
 
     dataset_name: str = field(
-        default="./builder", metadata={"help": "Path or Hub id, as `load_dataset` takes it."}
+        default="./builder",
+        metadata={"help": "Path or Hub id, as `load_dataset` takes it. With `sources`: to evaluate on."},
     )
     dataset_config: str | None = field(
         default="repo2agent-search", metadata={"help": "Arm: raw-repos, repo2agent or repo2agent-search."}
@@ -55,12 +63,38 @@ class CptArguments:
         default=None,
         metadata={"help": "Form of the documents: tagged, chat, raw or spec-only; unset: as the rows are."},
     )
+    sources: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={
+            "help": "Several datasets to mix, instead of `dataset_name`: name -> options of "
+            "`trainer.sources.SourceOptions`, among them a weight, which may change along the run: "
+            "'0-80 %%: 30, 80-100 %%: 10'. Weights are in tokens."
+        },
+    )
+    max_tokens: int | None = field(
+        default=None, metadata={"help": "Stop with the step in which so many tokens have been seen."}
+    )
     max_rows: int | None = field(
         default=None, metadata={"help": "Train on the first so many packed rows only, for a trial."}
     )
     rope_theta: float | None = field(
         default=None, metadata={"help": "Base of the rotary embedding, to go beyond the model's window."}
     )
+
+    dry_run: int | None = field(
+        default=None,
+        metadata={"help": "Load no weights: say what the run would be on so many GPUs, sharded if several."},
+    )
+    dry_run_speed: float = field(
+        default=2770.0, metadata={"help": "Tokens/s and GPU to reckon with; ProLong's, 8B at 64k on H100."}
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.sources, str):  # from the command line
+            try:
+                self.sources = json.loads(self.sources)
+            except ValueError as error:
+                raise ValueError(f"`sources` is no JSON: {error}") from None
 
 
 def make_parser() -> Any:
@@ -75,12 +109,15 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
 
     from builder import UserError
     from trainer.attention import choose_attention, register_attention
-    from trainer.documents import load_rows, tokenize_rows
+    from trainer.checkpoint import find_checkpoint
+    from trainer.checks import check_launch
+    from trainer.dry_run import model_without_weights, report
     from trainer.loss import CptTrainer, training_summary
     from trainer.model import check_rope, load_config_and_tokenizer, model_path, window_kwargs
-    from trainer.packing import pack
+    from trainer.sources import open_evaluation, open_stream
 
     # Documents
+    check_launch(training_args, model_args)
     window = training_args.max_length
     if window is None:
         raise UserError("`max_length` is the window and must be set")
@@ -88,29 +125,27 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     hub = {"revision": model_args.model_revision, "trust_remote_code": training_args.trust_remote_code}
     model_config, tokenizer = load_config_and_tokenizer(path, **hub)
     window_options = window_kwargs(model_config, window, args.rope_theta)
-    splits = {"train": args.dataset_train_split}
-    if training_args.eval_strategy != "no":
-        if args.data_files:
-            raise UserError(
-                "`data_files` are all trained on; to evaluate too, give a `dataset_name` with splits"
-            )
-        splits["eval"] = args.dataset_test_split
-    packed = {}
     # One process works, the others read its cache.
     with training_args.main_process_first(desc="tokenizing and packing"):
-        for name, split in splits.items():
-            rows = load_rows(args.dataset_name, args.dataset_config, split, args.data_files)
-            documents = tokenize_rows(
-                rows,
-                tokenizer,
-                window,
-                args.loss_roles,
-                num_proc=training_args.dataset_num_proc,
-                renderer=args.renderer,
-            )
-            packed[name] = pack(documents, window, num_proc=training_args.dataset_num_proc)
-    if args.max_rows is not None:
-        packed["train"] = packed["train"].take(min(args.max_rows, len(packed["train"])))
+        stream = open_stream(args, training_args, tokenizer, window)
+        evaluated = open_evaluation(args, training_args, tokenizer, window)
+    if args.dry_run is not None:
+        lines = report(
+            model_without_weights(model_config, get_peft_config(model_args)),
+            stream,
+            training_args,
+            dtype=model_args.dtype,
+            num_gpus=args.dry_run,
+            sharded=args.dry_run > 1 and not model_args.use_peft,
+            speed=args.dry_run_speed,
+        )
+        print(lines)
+        return
+    if training_args.max_steps <= 0:
+        training_args.max_steps = stream.budget  # more than there can be: the budget ends the run
+    checkpoint = find_checkpoint(training_args.resume_from_checkpoint, training_args.output_dir)
+    if checkpoint is not None:
+        stream.load(checkpoint, training_args.max_steps)
 
     # Model
     register_attention()
@@ -135,8 +170,8 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     trainer = CptTrainer(
         model=path,
         args=training_args,
-        train_dataset=packed["train"],
-        eval_dataset=packed.get("eval"),
+        train_dataset=stream,
+        eval_dataset=evaluated,
         processing_class=tokenizer,
         quantization_config=get_quantization_config(model_args),
         peft_config=get_peft_config(model_args),
@@ -145,7 +180,12 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
         check_rope(trainer.model, args.rope_theta)
 
     # Train
-    trainer.train(resume_from_checkpoint=training_args.resume_from_checkpoint)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    if trainer.run_control.interrupted:
+        trainer.accelerator.print(
+            f"interrupted after step {trainer.state.global_step}; go on with --resume_from_checkpoint last"
+        )
+        sys.exit(128 + signal.SIGTERM)
 
     # Save
     if trainer.is_fsdp_enabled:
@@ -160,6 +200,8 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     if training_args.push_to_hub:
         commit = trainer.push_to_hub(dataset_name=args.dataset_name)
         trainer.accelerator.print(f"pushed to {commit}")
+    # The launcher ends all ranks when one fails, which must not happen to the one that is still saving.
+    trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
 
 

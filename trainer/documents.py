@@ -23,27 +23,39 @@ logger = logging.getLogger(__name__)
 
 IGNORED = -100
 
+# The roles whose evaluation loss is told apart; a token's role is its number here, from 1 on, or 0.
+ROLES = ("requirement", "plan", "think", "call", "code")
+
 FEATURES = Features(
     {
         "input_ids": List(Value("int32")),
         "labels": List(Value("int32")),  # IGNORED where there is no loss
         "length": Value("int32"),
+        "num_trained": Value("int32"),  # how many of them carry loss
         "row": Value("int64"),  # of the dataset given; a long document becomes several with the same number
     }
 )
 
+FEATURES_WITH_ROLES = Features({**FEATURES, "roles": List(Value("int8"))})
+
 Piece = tuple[list[int], list[int]]
 
 
-def load_rows(name: str, config: str | None, split: str, data_files: list[str] | None = None) -> Dataset:
+def load_rows(
+    name: str,
+    config: str | None,
+    split: str,
+    data_files: list[str] | None = None,
+    streaming: bool = False,
+) -> Any:
     """The rows of ``split``: of ``name`` (a path or Hub id) and ``config``, or of parquet ``data_files``.
 
     Raises ``UserError`` where there are none.
     """
     try:
         if data_files:
-            return load_dataset("parquet", data_files=data_files, split="train")
-        return load_dataset(name, config, split=split)
+            return load_dataset("parquet", data_files=data_files, split="train", streaming=streaming)
+        return load_dataset(name, config, split=split, streaming=streaming)
     except (OSError, ValueError, DatasetsError) as error:
         place = ", ".join(data_files) if data_files else f"{name} ({config or 'default'}, {split})"
         raise UserError(
@@ -58,41 +70,38 @@ def tokenize_rows(
     loss_roles: Collection[str] | None = None,
     num_proc: int | None = None,
     renderer: str | None = None,
+    plain_text: bool = False,
+    with_roles: bool = False,
 ) -> Dataset:
     """Tokenise ``dataset`` (``text``, ``spans`` and, for cutting, ``segments`` and ``preamble``).
 
-    With ``renderer``, one of builder's, in that form instead of the one that the rows have.
+    With ``renderer``, one of builder's, in that form instead of the one that the rows have. Rows of
+    ``plain_text`` need no more than ``text``.
 
-    Returns ``FEATURES``: documents or their continuations, none longer than ``max_length`` tokens, labels
-    in place (the trainer shifts them). Loss lies on the spans that the row marks, or on those whose role
-    is in ``loss_roles``. What carries no loss at all is dropped, and the number is logged. The result is
-    cached by ``datasets``.
+    Returns ``FEATURES``, or ``FEATURES_WITH_ROLES`` if asked to: documents or their continuations, no longer
+    than ``max_length`` tokens, labels in place (the trainer shifts them). Loss lies on the spans that the row
+    marks, or on those whose role is in ``loss_roles``. What carries no loss at all is dropped, and the number
+    is logged. The result is cached by ``datasets``.
 
     Raises ``UserError`` for a dataset without spans, a tokenizer without EOS, and where nothing is left.
     """
-    missing = {"text", "spans"} - set(dataset.column_names)
-    if missing:
-        raise UserError(
-            f"the dataset has no column {' and '.join(sorted(missing))} (it has "
-            f"{', '.join(dataset.column_names) or 'none'}); train on rows that `repo2agent build` wrote"
-        )
-    if tokenizer.eos_token_id is None:
-        raise UserError(
-            f"{tokenizer.name_or_path} has no EOS token to end documents with; set its `eos_token`"
-        )
+    check_columns(dataset.column_names, plain_text)
+    check_tokenizer(tokenizer)
     pieces = dataset.map(
         _tokenize_batch,
         batched=True,
         batch_size=16,
         with_indices=True,
         remove_columns=dataset.column_names,
-        features=FEATURES,
+        features=FEATURES_WITH_ROLES if with_roles else FEATURES,
         num_proc=num_proc,
         fn_kwargs={
             "tokenizer": tokenizer,
             "max_length": max_length,
             "loss_roles": sorted(loss_roles) if loss_roles is not None else None,
             "renderer": renderer,
+            "plain_text": plain_text,
+            "with_roles": with_roles,
             "code": _code(),
         },
         desc="Tokenizing",
@@ -108,6 +117,25 @@ def tokenize_rows(
     return pieces
 
 
+def check_tokenizer(tokenizer: Any) -> None:
+    """Raise ``UserError`` where ``tokenizer`` has nothing to end a document with."""
+    if tokenizer.eos_token_id is None:
+        raise UserError(
+            f"{tokenizer.name_or_path} has no EOS token to end documents with; set its `eos_token`"
+        )
+
+
+def check_columns(columns: Sequence[str], plain_text: bool) -> None:
+    """Raise ``UserError`` where rows with ``columns`` are nothing to train on."""
+    missing = ({"text"} if plain_text else {"text", "spans"}) - set(columns)
+    if missing:
+        raise UserError(
+            f"the dataset has no column {' and '.join(sorted(missing))} "
+            f"(it has {', '.join(columns) or 'none'}); "
+            "train on rows that `repo2agent build` wrote, or on texts as a source with `plain_text: true`"
+        )
+
+
 def _code() -> str:
     """What decides the tokens, for the cache's key: ``datasets`` looks at a function's name, not its code."""
     rendering = sorted(Path(inspect.getfile(encode)).parent.glob("*.py"))
@@ -118,16 +146,20 @@ def _tokenize_batch(
     batch: Mapping[str, list[Any]],
     indices: list[int],
     code: str,  # noqa: ARG001
+    with_roles: bool,
     **options: Any,
 ) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {name: [] for name in FEATURES}
+    columns: dict[str, list[Any]] = {name: [] for name in (FEATURES_WITH_ROLES if with_roles else FEATURES)}
     for position, index in enumerate(indices):
         row = {name: values[position] for name, values in batch.items()}
-        for input_ids, labels in tokenize_row(row, **options):
+        for input_ids, labels, roles in _tokenize_with_roles(row, **options):
             columns["input_ids"].append(input_ids)
             columns["labels"].append(labels)
             columns["length"].append(len(input_ids))
+            columns["num_trained"].append(len(labels) - labels.count(IGNORED))
             columns["row"].append(index)
+            if with_roles:
+                columns["roles"].append(roles)
     return columns
 
 
@@ -137,19 +169,40 @@ def tokenize_row(
     max_length: int,
     loss_roles: Collection[str] | None = None,
     renderer: str | None = None,
+    plain_text: bool = False,
 ) -> list[Piece]:
     """``(input_ids, labels)`` of one row: one pair where it fits into ``max_length`` tokens, else several.
 
-    An EOS ends the document, with loss. The very first token never has any: nothing precedes it.
+    A row of ``plain_text`` is trained as a whole, whatever the roles and the renderer. An EOS ends the
+    document, with loss. The very first token never has any: nothing precedes it.
     """
+    options = (tokenizer, max_length, loss_roles, renderer, plain_text)
+    return [(ids, labels) for ids, labels, _ in _tokenize_with_roles(row, *options)]
+
+
+def _tokenize_with_roles(
+    row: Mapping[str, Any],
+    tokenizer: Any,
+    max_length: int,
+    loss_roles: Collection[str] | None = None,
+    renderer: str | None = None,
+    plain_text: bool = False,
+) -> list[tuple[list[int], list[int], list[int]]]:
     markup: Collection[int] = ()
+    if plain_text:
+        text = row["text"] or ""
+        row = {"text": text, "spans": [{"start": 0, "end": len(text), "role": "text", "loss": True}]}
+        loss_roles = renderer = None
     if renderer is not None:
         document = render_row(row, renderer, tokenizer, loss_roles)
         row, markup = vars(document), document.markup
     encoded = encode(row["text"], row["spans"], tokenizer, markup=markup)
     ids = [*encoded.ids, tokenizer.eos_token_id]
     labels = [IGNORED] * len(ids)
+    roles = [0] * len(ids)
     for span, (start, end) in zip(row["spans"], encoded.ranges, strict=True):
+        if span["role"] in ROLES:
+            roles[start:end] = [ROLES.index(span["role"]) + 1] * (end - start)
         if span["loss"] if loss_roles is None else span["role"] in loss_roles:
             labels[start:end] = ids[start:end]
     labels[0] = IGNORED
@@ -157,7 +210,7 @@ def tokenize_row(
         return []
     labels[-1] = ids[-1]
     if len(ids) <= max_length:
-        return [(ids, labels)]
+        return [(ids, labels, roles)]
 
     cutter = _Cutter(row, encoded, ids, tokenizer, max_length)
     pieces = []
@@ -166,7 +219,10 @@ def tokenize_row(
         head = cutter.head(start)
         end = cutter.cut(start, start + max_length - len(head))
         if _has_loss(labels[start:end]):
-            pieces.append((head + ids[start:end], [IGNORED] * len(head) + labels[start:end]))
+            unread = [IGNORED] * len(head), [0] * len(head)
+            pieces.append(
+                (head + ids[start:end], unread[0] + labels[start:end], unread[1] + roles[start:end])
+            )
         start = end
     return pieces
 

@@ -1,47 +1,128 @@
-"""The trainer: the mean loss over the trained tokens of the global batch, and a count of those tokens."""
+"""The trainer: a loss that is a mean over tokens, data whose place is kept, and logs of what went in."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
+import numpy as np
 import torch
+from datasets import Dataset
+from torch.utils.data import DataLoader
+from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
+
+from trainer.callbacks import RunControl
+from trainer.evaluate import RankShare, mean_losses, with_roles
+from trainer.flops import attention_flops, peak_flops, weight_flops
+from trainer.stream import Counts, PackedStream
 
 
 class CptTrainer(SFTTrainer):
     """``SFTTrainer``, which already divides the summed loss by the trained tokens of the whole batch (all
-    ranks, all accumulation steps), and which here also logs what went into it:
+    ranks, all accumulation steps), with an evaluation loss that does the same, and that
 
-    - ``num_tokens``: tokens seen since the start, over all ranks (TRL's own count);
-    - ``num_trained_tokens``: those of them that carried loss;
-    - ``tokens_per_second``: tokens seen between two logs, over all ranks, by the wall clock.
+    - reads ``train_dataset``, a ``PackedStream``, ends at its budget, and keeps the place in it with each
+      checkpoint;
+    - logs, since the start of the run and over all ranks: ``num_tokens``; ``num_trained_tokens``, those with
+      loss; ``padding``, the share of positions without a token; of each of several sources, its share of the
+      tokens as ``mix_<name>``;
+    - logs, since the last log: ``tokens_per_second`` over all ranks by the wall clock, and ``data_wait``, the
+      share of that time in which this rank waited for its rows. On CUDA also ``tokens_per_second_per_gpu``,
+      ``peak_memory_gib`` of this rank, and ``mfu``, the share of the GPU's peak that training needed as
+      ``flops.py`` counts it.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self._counted = torch.zeros(2, dtype=torch.int64)  # of this rank since the last log: seen, trained
-        self._num_trained_tokens = 0
-        self._last_log: float | None = None  # before the first step
+    train_dataset: PackedStream
 
-    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+    def __init__(self, *, train_dataset: PackedStream, **kwargs: Any):
+        # TRL takes a `datasets.Dataset` only and looks at its columns; batches come from the attribute.
+        columns = {"input_ids": [[0]], "labels": [[0]], "seq_lengths": [[1]]}
+        super().__init__(train_dataset=Dataset.from_dict(columns), **kwargs)
+        self.train_dataset = train_dataset
+        # Trainer would draw and throw away as many batches as have been trained; the stream knows its place.
+        self.args.ignore_data_skip = True
+        self.run_control = RunControl(self)
+        # In front of the progress bar, which asks once how long the run will be.
+        self.callback_handler.callbacks.insert(1, self.run_control)
+        self._last_log: tuple[float, Counts] | None = None  # None before the first step
+        # Counted before the model is wrapped and sharded.
+        model: Any = self.model
+        self._flops = weight_flops(model), attention_flops(model)
+        self._data_wait = 0.0
+
+    def get_train_dataloader(self) -> DataLoader:
+        # Not prepared by accelerate, which would share the rows out a second time. It has a generator of its
+        # own, since a new iterator draws a number: the global one must not move when a run is resumed.
+        return DataLoader(
+            self.train_dataset,
+            self.args.per_device_train_batch_size,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory and self.args.device.type == "cuda",
+            generator=torch.Generator(),
+        )
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
         if self._last_log is None:
-            self._last_log = time.perf_counter()
-        labels = inputs["labels"]
-        # The label of a row's first position is never predicted; the collator masks those within the row.
-        self._counted += torch.tensor([labels.numel(), int((labels[:, 1:] != -100).sum())])
-        return super().training_step(model, inputs, *args, **kwargs)
+            self._last_log = start, self.train_dataset.place(self.state.global_step).counts
+        batches = super().get_batch_samples(*args, **kwargs)
+        self._data_wait += time.perf_counter() - start
+        return batches
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        return super().create_scheduler(min(num_training_steps, self.train_dataset.num_full_steps), optimizer)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        # What follows is trainer_state.json, which makes a checkpoint complete, and then the removal of older
+        # ones: neither before every rank has written what is its own.
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            self.train_dataset.save(output_dir, self.state.global_step)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        share = RankShare(rows, self.args.process_index, self.args.world_size)
+        return DataLoader(share, self.args.eval_batch_size, collate_fn=with_roles(self.data_collator))
+
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader,
+        *_args: Any,
+        metric_key_prefix: str = "eval",
+        **_options: Any,
+    ) -> EvalLoopOutput:
+        losses = mean_losses(self, dataloader)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in losses.items()}
+        return EvalLoopOutput(np.empty(0), None, metrics, num_samples=self.num_examples(dataloader))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs and self._last_log is not None:
-            counted = self.accelerator.reduce(self._counted.to(self.accelerator.device), reduction="sum")
-            num_seen, num_trained = counted.tolist()
-            self._num_trained_tokens += num_trained
+            stream = self.train_dataset
+            counts = stream.place(self.state.global_step).counts
             now = time.perf_counter()
-            logs["num_trained_tokens"] = self._num_trained_tokens
-            logs["tokens_per_second"] = round(num_seen / (now - self._last_log), 1)
-            self._counted.zero_()
-            self._last_log = now
+            seconds, before = now - self._last_log[0], self._last_log[1]
+            num_tokens, squares = counts.tokens - before.tokens, counts.squares - before.squares
+            self._metrics["train"]["num_tokens"] = [counts.tokens]  # TRL's own count begins at 0 when resumed
+            logs["num_trained_tokens"] = counts.trained
+            logs["padding"] = round(1 - counts.tokens / (counts.rows * stream.window), 5)
+            if len(stream.names) > 1:
+                for name, tokens in zip(stream.names, counts.by_source, strict=True):
+                    logs[f"mix_{name}"] = round(tokens / counts.tokens, 5)
+            logs["tokens_per_second"] = round(num_tokens / seconds, 1)
+            logs["data_wait"] = round(self._data_wait / seconds, 4)
+            if self.args.device.type == "cuda":
+                num_gpus = self.args.world_size
+                logs["tokens_per_second_per_gpu"] = round(num_tokens / seconds / num_gpus, 1)
+                logs["peak_memory_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+                if peak := peak_flops(torch.cuda.get_device_name()):
+                    flops = num_tokens * self._flops[0] + squares * self._flops[1]
+                    logs["mfu"] = round(flops / seconds / num_gpus / peak, 4)
+            self._last_log = now, counts
+            self._data_wait = 0.0
+        # Reckoned from max_steps, which is no more than a bound where the budget ends the run.
+        logs.pop("train_samples_per_second", None)
         super().log(logs, start_time)
 
 
@@ -50,14 +131,14 @@ def training_summary(trainer: CptTrainer) -> dict[str, float]:
 
     Single steps see different documents, so two fairer pairs stand beside the first and the last loss:
     means over a quarter of the steps, and over the first and the last full pass through the data, which
-    are the same where there was only one.
+    are the same where there was only one, and where a step is longer than a pass.
     """
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     losses = [entry["loss"] for entry in history]
     quarter = max(1, len(losses) // 4)
     num_passes = max(1, int(history[-1]["epoch"] + 1e-6))
     passes = [
-        [entry["loss"] for entry in history if number - 1 < entry["epoch"] - 1e-6 <= number]
+        [entry["loss"] for entry in history if number - 1 < entry["epoch"] - 1e-6 <= number] or losses
         for number in (1, num_passes)
     ]
     seconds = trainer.state.log_history[-1].get("train_runtime", 0.0)

@@ -65,7 +65,7 @@ def trajectory_row(num_files: int = 2) -> dict:
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
     """A byte-level BPE with an EOS and no BOS, as SmolLM2 has it."""
-    return _byte_level_bpe()
+    return byte_level_bpe()
 
 
 @pytest.fixture(scope="session")
@@ -73,14 +73,14 @@ def bos_tokenizer() -> PreTrainedTokenizerFast:
     """The same with a BOS in front of every text, as Llama-3 has it."""
     from tokenizers.processors import TemplateProcessing
 
-    tokenizer = _byte_level_bpe()
+    tokenizer = byte_level_bpe()
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
         single="<bos> $A", special_tokens=[("<bos>", tokenizer.convert_tokens_to_ids("<bos>"))]
     )
     return tokenizer
 
 
-def _byte_level_bpe() -> PreTrainedTokenizerFast:
+def byte_level_bpe() -> PreTrainedTokenizerFast:
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
@@ -98,6 +98,10 @@ def _byte_level_bpe() -> PreTrainedTokenizerFast:
 
 @pytest.fixture
 def tiny_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    return random_llama(tokenizer)
+
+
+def random_llama(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """A random Llama with grouped queries, the same one each time."""
     torch.manual_seed(0)
     config = LlamaConfig(

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from builder import RENDERERS, UserError, encode, render_row
 from trainer.documents import IGNORED, load_rows, tokenize_row, tokenize_rows
 
-from .conftest import LOSS_ROLES, TEXTS, _byte_level_bpe, make_row, trajectory_row
+from .conftest import LOSS_ROLES, TEXTS, byte_level_bpe, make_row, trajectory_row
 
-TOKENIZER = _byte_level_bpe()
+TOKENIZER = byte_level_bpe()
 SAMPLE = str(Path(__file__).parents[2] / "builder")
 
 parts = st.lists(
@@ -136,7 +136,7 @@ def test_a_dataset_without_spans_gets_one_line(tokenizer):
 
 
 def test_a_tokenizer_without_eos_gets_one_line():
-    tokenizer = _byte_level_bpe()
+    tokenizer = byte_level_bpe()
     tokenizer.eos_token = None
     with pytest.raises(UserError, match="no EOS"):
         tokenize_rows(Dataset.from_list([trajectory_row()]), tokenizer, 1024)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset
@@ -22,12 +23,16 @@ from trl import SFTConfig
 from builder import UserError, encode
 from trainer import attention
 from trainer.attention import choose_attention, register_attention
-from trainer.documents import IGNORED, tokenize_rows
+from trainer.documents import IGNORED, ROLES, tokenize_rows
+from trainer.evaluate import RankShare
 from trainer.loss import CptTrainer
+from trainer.mixture import Mixture, StoredDocuments, Weight
 from trainer.model import check_rope, window_kwargs
 from trainer.packing import pack
+from trainer.stream import PackedStream
 
 from .conftest import make_row, trajectory_row
+from .one_step import one_step
 
 ROOT = Path(__file__).resolve().parents[2]
 WINDOW = 256
@@ -46,6 +51,9 @@ def make_trainer(model, tokenizer, packed, tmp_path, **options) -> CptTrainer:
         bf16=False,
         gradient_checkpointing=False,
         report_to="none",
+        per_device_train_batch_size=1,
+        save_strategy="no",
+        disable_tqdm=True,
         **options,
     )
     return CptTrainer(model=model, args=args, train_dataset=packed, processing_class=tokenizer)
@@ -56,7 +64,7 @@ def documents_of(tokenizer, *num_files: int) -> Dataset:
 
 
 def collate(trainer: CptTrainer, rows: list[dict]) -> dict[str, torch.Tensor]:
-    return trainer.data_collator([{name: list(row[name]) for name in row} for row in rows])
+    return trainer.data_collator(rows)
 
 
 def gradient(trainer: CptTrainer, batches: list[dict]) -> torch.Tensor:
@@ -93,22 +101,6 @@ def _varlen_reference(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, wi
         states = [states[start:end].transpose(0, 1)[None] for states in (query, key, value)]  # [1, H, T, D]
         outputs.append(sdpa(*states)[0].transpose(0, 1))
     return torch.cat(outputs)
-
-
-def test_packing_loses_nothing_and_keeps_boundaries(tokenizer):
-    documents = documents_of(tokenizer, 1, 3, 1, 2, 2, 1)
-    packed = pack(documents, WINDOW)
-    assert len(packed) < len(documents)
-    unpacked = []
-    for row in packed:
-        assert len(row["input_ids"]) == len(row["labels"]) == sum(row["seq_lengths"]) <= WINDOW
-        start = 0
-        for length in row["seq_lengths"]:
-            unpacked.append((row["input_ids"][start : start + length], row["labels"][start : start + length]))
-            start += length
-    assert sorted(unpacked) == sorted((row["input_ids"], row["labels"]) for row in documents)
-    with pytest.raises(ValueError, match="does not fit"):
-        pack(documents, WINDOW // 8)
 
 
 def test_changing_document_1_leaves_later_documents_untouched(attentive_model, tokenizer, tmp_path):
@@ -159,6 +151,31 @@ def test_evaluation_sees_documents_apart_too(tiny_model, tokenizer, tmp_path):
     trainer = make_trainer(tiny_model.double(), tokenizer, packed, tmp_path)
     loss = trainer.compute_loss(tiny_model, collate(trainer, list(packed))).item()
     assert trainer.evaluate(packed)["eval_loss"] == pytest.approx(loss, rel=1e-6)
+
+
+def test_evaluation_tells_roles_apart(tiny_model, tokenizer, tmp_path):
+    rows = Dataset.from_list([trajectory_row(n) for n in (1, 2, 9)])
+    documents = tokenize_rows(rows, tokenizer, WINDOW, with_roles=True)
+    trainer = make_trainer(
+        tiny_model.double(), tokenizer, pack(documents, WINDOW), tmp_path, per_device_eval_batch_size=2
+    )
+    metrics = trainer.evaluate(pack(documents, WINDOW))
+    total = 0.0
+    for role in ("requirement", "plan", "think", "code"):
+        # The same pieces, with loss on one role alone. The EOS is of none.
+        number = ROLES.index(role) + 1
+        masked = documents.map(
+            lambda row, number=number: {
+                "labels": [
+                    label if role == number else IGNORED
+                    for label, role in zip(row["labels"], row["roles"], strict=True)
+                ]
+            }
+        )
+        alone = trainer.evaluate(pack(masked, WINDOW))
+        assert metrics[f"eval_loss_{role}"] == pytest.approx(alone["eval_loss"], rel=1e-9)
+        total += alone["eval_trained_tokens"]
+    assert total + 3 == metrics["eval_trained_tokens"]
 
 
 def test_accumulating_4_batches_is_a_batch_of_4(tiny_model, tokenizer, tmp_path):
@@ -260,11 +277,11 @@ def model_directory(tiny_model, tokenizer, tmp_path) -> Path:
     return directory
 
 
-def run_cpt(launcher: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+def run_cpt(launcher: list[str], timeout: float = 300, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *launcher, "trainer/cpt.py", "--config", "configs/cpt/smollm2_cpu.yaml"]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
 
 
 def test_cpt_trains_saves_and_the_model_loads(model_directory, tmp_path):
@@ -300,3 +317,63 @@ def test_cpt_names_a_users_mistake_in_one_line(model_directory, tmp_path):
     assert finished.returncode == 1
     assert finished.stderr.splitlines()[-1].startswith("error: the dataset has no column spans")
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.slow
+def test_accumulation_a_batch_and_ranks_give_one_gradient_and_one_evaluation_loss(tmp_path):
+    """The whole loop, in float64, on four rows that differ in documents, lengths and masks."""
+    expected, loss = one_step(batch_size=4, accumulation=1, directory=tmp_path)
+    accumulated, loss_of_batches = one_step(1, 4, tmp_path, eval_batch_size=3)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    step = ["-m", "tests.trainer.one_step", "1", "2", str(tmp_path / "ranks.pt")]
+    finished = subprocess.run(
+        [sys.executable, *launcher, *step], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    over_ranks, loss_of_ranks = torch.load(tmp_path / "ranks.pt")
+
+    assert relative_error(accumulated, expected) < 1e-6
+    assert relative_error(over_ranks, expected) < 1e-6
+    assert loss_of_batches == pytest.approx(loss, rel=1e-12)
+    assert loss_of_ranks == pytest.approx(loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("num_rows", [1, 4, 5])
+@pytest.mark.parametrize("num_ranks", [1, 2, 3])
+def test_ranks_evaluate_each_row_once_and_equally_many(num_rows, num_ranks):
+    rows = [{"labels": np.array([-100, number])} for number in range(num_rows)]
+    shares = [RankShare(rows, rank, num_ranks) for rank in range(num_ranks)]
+    counted = [share[n]["labels"][1] for share in shares for n in range(len(share))]
+    assert sorted(label for label in counted if label != IGNORED) == list(range(num_rows))
+    assert len({len(share) for share in shares}) == 1
+
+
+@pytest.mark.parametrize("max_tokens", [1, 1000, 1500])
+def test_a_run_ends_with_the_step_that_reaches_its_budget(max_tokens, tiny_model, tokenizer, tmp_path):
+    documents = documents_of(tokenizer, 1, 2, 3)
+    stream = PackedStream(
+        Mixture([StoredDocuments("rows", documents, seed=0)], [Weight.parse(1)]), WINDOW, max_tokens
+    )
+    trainer = make_trainer(tiny_model, tokenizer, stream, tmp_path, max_steps=max_tokens, logging_steps=1)
+    trainer.train()
+    seen = [entry["num_tokens"] for entry in trainer.state.log_history if "loss" in entry]
+    assert ([0, *seen][-2]) < max_tokens <= seen[-1]
+    assert seen[-1] == stream.place(trainer.state.global_step).counts.tokens
+
+
+@pytest.mark.slow
+def test_the_miniature_trains_on_two_processes_is_saved_and_learns(tmp_path):
+    """``configs/cpt/smollm2_cpu.yaml``, embedded model and all, over gloo; three steps are two passes."""
+    finished = run_cpt(
+        ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
+        timeout=900,
+        output_dir=tmp_path / "out",
+        max_steps=3,
+    )
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["num_steps"], metrics["num_passes"]) == (3, 2)
+    assert metrics["loss_last"] < metrics["loss_first"]
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert model.generate(**tokenizer("def", return_tensors="pt"), max_new_tokens=4).shape[1] > 1
