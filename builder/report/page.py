@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+from tqdm import tqdm
 
 from builder.cache import cache_home
 from builder.errors import UserError
@@ -117,8 +118,10 @@ def collect(dataset: Path, again: Rescoring | None = None) -> Report:
         found = {}
         for way, (url, tokenizer, limit) in ways.items():
             if url is not None:
-                async with _opened(url, tokenizer) as model:
-                    found[way] = await rescore(rows, log, Scorer(model, limit), windows, chosen, walked)
+                with tqdm(total=len(chosen), desc=f"scoring {way}", unit="thought") as bar:
+                    async with _opened(url, tokenizer) as model:
+                        scorer = Scorer(model, limit)
+                        found[way] = await rescore(rows, log, scorer, windows, chosen, walked, bar.update)
         return found
 
     return Report(evidence(rows, log), asyncio.run(score_again()), read_usage(dataset))

@@ -32,12 +32,12 @@ async def rescore(
     options: SearchOptions,
     chosen: Sequence[tuple[str, int]],
     walked: Sequence[Mapping[str, Any]] = (),
-    on_call: Callable[[], None] = lambda: None,
+    on_thought: Callable[[], object] = lambda: None,
 ) -> list[Thought]:
     """The ``chosen`` thoughts of ``rows`` as ``scorer`` sees them, in the place where they stand in the row.
 
     Controls and first thoughts are those of the ``log``; ``walked`` are the rows of ``repo2agent-random``.
-    A thought that cannot be scored is left out.
+    A thought that cannot be scored is left out. ``on_thought`` is told after each, for progress.
     """
     by_id = {row["id"]: row for row in rows}
     random_rows = {row["id"]: row for row in walked}
@@ -61,7 +61,7 @@ async def rescore(
                 variants["random"] = other
             thought = await _scored(name, path, variants, blueprint, scorer, options)
             found += [thought] if thought else []
-            on_call()
+            on_thought()
     return found
 
 

@@ -37,10 +37,15 @@ def answer(messages, seed):
 
 
 @pytest.fixture(scope="session")
-def dataset(scripted, bytes_tokenizer, tmp_path_factory) -> Path:
+def model(scripted, bytes_tokenizer):
+    """Who writes and scores."""
+    return scripted(answer=answer, logprob=opinion(bytes_tokenizer), max_input_tokens=2500)
+
+
+@pytest.fixture(scope="session")
+def dataset(model, tmp_path_factory) -> Path:
     """Three packages, searched by a scorer that likes one word."""
     folder = tmp_path_factory.mktemp("built")
-    model = scripted(answer=answer, logprob=opinion(bytes_tokenizer), max_input_tokens=2500)
     tables: dict[str, dict[str, list]] = {}
     for package in PACKAGES:
         spec = importlib.util.find_spec(package)

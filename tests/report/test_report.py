@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections import Counter
@@ -9,11 +10,11 @@ from collections import Counter
 import pytest
 
 from builder.errors import UserError
-from builder.report import write_report
+from builder.report import rescore, sample_of, write_report
 from builder.report.evidence import RANDOM, SEARCHED, Interval, Thought, evidence, mean_gain
 from builder.report.page import collect, conclusions
 from builder.rows import read_rows
-from builder.search import CONTROLS
+from builder.search import CONTROLS, Scorer, SearchOptions
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,30 @@ def test_every_rewrite_has_one_outcome(found, log) -> None:
 def test_a_log_of_other_words_is_counted_as_other(rows, log) -> None:
     renamed = [{**entry, "reason": "$\\frac{<b>"} for entry in log]
     assert set().union(*evidence(rows, renamed).outcomes[SEARCHED].values()) == {"other"}
+
+
+def test_scored_again_by_whoever_chose_a_thought_is_worth_what_its_row_says(
+    dataset, model, rows, log
+) -> None:
+    walked = list(read_rows(dataset, RANDOM))
+    chosen = sample_of(rows, 6)
+    assert chosen == sample_of(reversed(rows), 6)
+    again = asyncio.run(rescore(rows, log, Scorer(model), SearchOptions(), chosen, walked))
+    assert len(again) == len(chosen)
+
+    def scores(of):
+        return {
+            (row["id"], row["steps"][score["step"]]["path"]): score for row in of for score in row["scores"]
+        }
+
+    searched, at_random = scores(rows), scores(walked)
+    for thought in again:
+        key = thought.repository, thought.path
+        expected = {name: searched[key][f"nll_{name}"] for name in CONTROLS}
+        expected |= {"first": searched[key]["nll_before"], "searched": searched[key]["nll"]}
+        expected["random"] = at_random[key]["nll"]
+        assert thought.nll == pytest.approx(expected, abs=1e-6)
+        assert thought.body_nll["searched"] == pytest.approx(searched[key]["body_nll"], abs=1e-6)
 
 
 def planted(*gains: float) -> list[Thought]:
