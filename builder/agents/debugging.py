@@ -7,7 +7,6 @@ that the reader sees. Drafts of different files do not wait for each other. What
 from __future__ import annotations
 
 import asyncio
-import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,8 +40,7 @@ class Debugged:
 
 async def debug(team: Team, trajectory: Trajectory) -> Debugged:
     """Let each sub-agent of ``trajectory`` that has thought about its file draft and debug it."""
-    team = copy.copy(team)
-    team.notes = []
+    team = team.with_own_notes()
     checker = Checker(team.blueprint)
     result = Debugged(trajectory, notes=team.notes)
     designs = [step for step in trajectory.steps if step.kind == "design" and step.text]

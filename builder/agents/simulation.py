@@ -7,6 +7,7 @@ requirement, every call of a repository that can run does.
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,6 +82,12 @@ class Team:
         self.requirement = ""
         self.purposes: dict[str, str] = {}
         self.places = {path: place for place, path in enumerate(self.blueprint.order)}
+
+    def with_own_notes(self) -> Team:
+        """The same team with a notebook of its own, for work whose notes belong to one row only."""
+        team = copy.copy(self)
+        team.notes = []
+        return team
 
     async def simulate(self) -> Trajectory:
         """The whole trajectory, before any search."""
@@ -232,20 +239,21 @@ class Team:
         if not self.thinks_about(path):
             return {}
         values = self.file_values(path)
-        calls = [self._design(path)]
+        calls = [self._design(path, values)]
         if reads := self.reads(path):
             calls.append(self.ask("need", {**values, "dependencies": ", ".join(reads)}, 80))
         return dict(zip(("design", "need"), await asyncio.gather(*calls), strict=False))
 
-    async def _design(self, path: str) -> str:
+    async def _design(self, path: str, values: Mapping[str, str]) -> str:
         """The first design thought. One that has seen the body is drawn again where it gives that away."""
         limit = self.options.max_thought_tokens
         if self.options.sees == "outline":
-            return await self.ask("design", self.file_values(path), limit)
+            return await self.ask("design", values, limit)
+        values = self._hindsight(path)
         guard = LeakageGuard(self.blueprint, path)
         refusal = ""
         for attempt in range(_MAX_DRAWS):
-            text = await self.ask("design_body", self._hindsight(path), limit, attempt)
+            text = await self.ask("design_body", values, limit, attempt)
             refusal = STRICTEST.refusal(guard.overlap(text))
             if not refusal:
                 return text

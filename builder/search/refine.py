@@ -7,7 +7,6 @@ in the context that the final row has.
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -59,7 +58,7 @@ async def refine(
 
     Searches of one repository may share a ``budget``.
     """
-    team = _own(team)
+    team = team.with_own_notes()
     walk = _Walk(team, scorer, budget or Budget(options), on_call)
     return await walk.along(trajectory, _designs(team, trajectory))
 
@@ -81,7 +80,7 @@ async def refine_at_random(
     for entry in searched.log:
         if entry["round"] > 0 and entry["accepted"]:
             taken[entry["path"]].add(entry["round"])
-    team = _own(team)
+    team = team.with_own_notes()
     walk = _Walk(team, scorer, Budget(options.without_budget()), on_call, at_random=taken)
     return await walk.along(trajectory, _designs(team, trajectory))
 
@@ -98,7 +97,7 @@ async def refine_debugging(
 
     Its notes begin with those of ``debugged``.
     """
-    team = _own(team)
+    team = team.with_own_notes()
     team.notes += debugged.notes
     steps = debugged.trajectory.steps
     tasks = []
@@ -118,13 +117,6 @@ async def refine_debugging(
 def num_search_calls(num_thoughts: int, options: SearchOptions) -> int:
     """How many calls a search makes at most: controls, first score, rewrites and their scores."""
     return num_thoughts * (len(CONTROLS) + 1 + 2 * options.candidates * options.rounds)
-
-
-def _own(team: Team) -> Team:
-    """``team`` with a notebook of its own."""
-    team = copy.copy(team)
-    team.notes = []
-    return team
 
 
 def _designs(team: Team, trajectory: Trajectory) -> list[_Task]:
