@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import LlamaConfig
 
 from trainer.dry_run import memory_estimate, model_without_weights
 
@@ -45,18 +43,6 @@ def test_the_64k_run_is_told_without_weights(tiny_model, tokenizer, tmp_path):
     hours = 20e9 / 1000 / 8 / 3600
     assert lines["time"].startswith(f"{hours:,.1f} hours at 1,000 tokens/s on each of 8 GPUs")
     assert lines["mix"] == "rows 100.0 %"
-
-
-@pytest.fixture(scope="module")
-def llama_3_8b() -> LlamaConfig:
-    return LlamaConfig(
-        vocab_size=128_256,
-        hidden_size=4096,
-        intermediate_size=14_336,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=8,
-    )
 
 
 def test_sharding_divides_16_bytes_a_weight(llama_3_8b):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from trainer.flops import attention_flops, peak_flops, weight_flops
 
@@ -27,18 +27,9 @@ def test_frozen_weights_cost_no_gradient(tiny_model):
     assert weight_flops(tiny_model) * 6 == trained * 4
 
 
-def test_attention_is_half_of_llama_3_8b_at_one_full_document():
+def test_attention_is_half_of_llama_3_8b_at_one_full_document(llama_3_8b):
     with torch.device("meta"):
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=128_256,
-                hidden_size=4096,
-                intermediate_size=14_336,
-                num_hidden_layers=32,
-                num_attention_heads=32,
-                num_key_value_heads=8,
-            )
-        )
+        model = LlamaForCausalLM(llama_3_8b)
     assert weight_flops(model) == 6 * (8_030_261_248 - 128_256 * 4096 - 65 * 4096)
     attention = 65_536 * attention_flops(model)
     assert 0.5 < attention / (attention + weight_flops(model)) < 0.55
