@@ -1,7 +1,18 @@
 """Where code comes from, what is left out and why."""
 
-from builder.repository.load import fingerprint, identify, load
+from builder.repository.expand import expand
+from builder.repository.load import fingerprint, identify, is_fetched, load
 from builder.repository.reading import Limits
 from builder.repository.types import Repository, SkippedFile, SourceFile
 
-__all__ = ["Limits", "Repository", "SkippedFile", "SourceFile", "fingerprint", "identify", "load"]
+__all__ = [
+    "Limits",
+    "Repository",
+    "SkippedFile",
+    "SourceFile",
+    "expand",
+    "fingerprint",
+    "identify",
+    "is_fetched",
+    "load",
+]

@@ -36,11 +36,13 @@ _DAMAGE = (
 class Archive:
     """The files in the archive at ``source``; a single folder around all of them is dropped."""
 
-    @staticmethod
-    def accepts(source: str) -> bool:
+    fetched = False
+
+    @classmethod
+    def accepts(cls, source: str) -> bool:
         return Path(source).is_file()
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, cache: Path | None = None) -> None:  # noqa: ARG002 - nothing to download
         self.path = Path(source)
         name, self.version = split_version(self.path.name)
         self.identity = f"local/{name}"

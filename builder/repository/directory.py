@@ -28,11 +28,13 @@ _MAX_ATTRIBUTES = 1_000_000  # bytes
 class Directory:
     """The files below ``source``. No symbolic link below it is followed and nothing in it is run."""
 
-    @staticmethod
-    def accepts(source: str) -> bool:
+    fetched = False
+
+    @classmethod
+    def accepts(cls, source: str) -> bool:
         return Path(source).is_dir()
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, cache: Path | None = None) -> None:  # noqa: ARG002 - nothing to download
         self.root = Path(os.path.abspath(source))  # noqa: PTH100 - Path.absolute() keeps ".."
         self.identity = f"local/{self.root.name or 'root'}"
 

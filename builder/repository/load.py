@@ -14,14 +14,22 @@ from builder.repository.archive import Archive
 from builder.repository.attribution import Attribution
 from builder.repository.decoding import decode
 from builder.repository.directory import Directory
+from builder.repository.git import Git
 from builder.repository.globs import ATTRIBUTES, Attributes, Selection
+from builder.repository.headers import all_of
+from builder.repository.npm import Npm
 from builder.repository.pypi import PyPI
 from builder.repository.reading import Entry, Limits, Source
+from builder.repository.rows import Rows
 from builder.repository.secrets import redact
 from builder.repository.types import Repository, SkippedFile, SourceFile
 
-_SOURCES = (PyPI, Directory, Archive)  # asked in turn; a new source is one file and its name here
-_FORMS = "give a directory, an archive (.tar.gz, .zip) or a package URL (pkg:pypi/NAME@VERSION)"
+# Asked in turn; a new source is one file and its name here.
+_SOURCES: tuple[type[Source], ...] = (PyPI, Npm, Git, Rows, Directory, Archive)
+_FORMS = (
+    "give a directory, an archive (.tar.gz, .zip), a package URL (pkg:pypi/NAME@VERSION, "
+    "pkg:npm/NAME@VERSION) or a git URL (git+https://HOST/OWNER/NAME@REVISION)"
+)
 _NO_LIMITS = Limits()
 
 
@@ -33,7 +41,7 @@ def load(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
 ) -> Repository:
-    """Read the repository at ``source``: a directory, an archive, or a package URL.
+    """Read the repository at ``source``: a directory, an archive, a package or git URL, rows of a dataset.
 
     ``include`` and ``exclude`` are patterns as in ``.gitignore``: with the first, only what one of them
     covers stays; what the second covers never does. A root's ``.gitattributes`` may mark files as vendored
@@ -43,10 +51,11 @@ def load(
     enters the result. ``cache`` holds downloads (default: ``$REPO2AGENT_CACHE`` or ``~/.cache/repo2agent``).
     Raises :class:`UserError` where there is nothing to read.
     """
-    place = _open(source, cache)
+    place = open_source(source, cache)
     files: dict[str, SourceFile] = {}
     skipped: dict[str, str] = {}
     attribution = Attribution()
+    said: dict[str, str] = {}  # by the source itself: licences by path
     attributes = Attributes()
     selection = Selection(include, exclude)
     for entry, data, reason in _read(place, limits):
@@ -70,6 +79,8 @@ def load(
         if len(files) == limits.max_files:
             skipped.setdefault(entry.path, f"more than {limits.max_files} files")
             continue
+        if entry.license:
+            said[entry.path] = entry.license
         content, redactions = redact(text)
         files[entry.path] = SourceFile(
             path=entry.path,
@@ -82,11 +93,11 @@ def load(
         )
     if not files:
         raise UserError(_nothing(source, skipped))
-    included = tuple(_attributed(files[path], attribution) for path in sorted(files))
+    included = tuple(_attributed(files[path], attribution, said.get(path, "")) for path in sorted(files))
     return Repository(
         identity=_impersonal(place.identity),
         revision=place.revision() or _digest(included),
-        license=attribution.license,
+        license=attribution.license or all_of(sorted(set(said.values()))),
         files=included,
         skipped=tuple(SkippedFile(path, skipped[path]) for path in sorted(skipped)),
     )
@@ -95,14 +106,15 @@ def load(
 def identify(source: str | Path) -> str:
     """The project that ``source`` is a state of, whatever its version; no file is read.
 
-    ``pkg:pypi/NAME`` for a package URL, ``local/NAME`` for a directory or an archive.
+    ``pkg:pypi/NAME`` for a package URL, ``HOST/OWNER/NAME`` for a git URL, ``OWNER/NAME`` (what the dataset
+    says) for rows, ``local/NAME`` for a directory or an archive.
     """
-    return _impersonal(_open(source, None).identity)
+    return _impersonal(open_source(source).identity)
 
 
 def fingerprint(source: str | Path, limits: Limits = _NO_LIMITS) -> str:
     """A hash that changes whenever what :func:`load` would read does; a package URL stands for itself."""
-    place = _open(source, None)
+    place = open_source(source)
     if known := place.fingerprint():
         return known
     digest = hashlib.sha256()
@@ -112,17 +124,28 @@ def fingerprint(source: str | Path, limits: Limits = _NO_LIMITS) -> str:
     return digest.hexdigest()
 
 
+def is_fetched(source: str | Path) -> bool:
+    """Whether ``source`` names what others published, rather than files that the user has."""
+    return open_source(source).fetched
+
+
 def _impersonal(name: str) -> str:
     """A name or path with a placeholder for each secret and address in one of its parts."""
     # Each part on a line of its own: after a slash an address passes for a version or a host.
     return redact(name.replace("/", "\n"))[0].replace("\n", "/")
 
 
-def _open(source: str | Path, cache: Path | None) -> Source:
+def open_source(source: str | Path, cache: Path | None = None) -> Source:
+    """The place that ``source`` names; ``UserError`` where it has none of the forms or is not there."""
     text = str(source)
     for kind in _SOURCES:
         if kind.accepts(text):
-            return PyPI(text, cache) if kind is PyPI else kind(text)
+            return kind(text, cache)
+    if text.startswith("pkg:"):
+        kind_of_package = text[4:].strip("/").partition("/")[0]
+        if not kind_of_package:
+            raise UserError(f"{text}: not a package URL; {_FORMS}")
+        raise UserError(f"{text}: packages of type {kind_of_package!r} are not supported; {_FORMS}")
     if Path(text).exists():
         raise UserError(f"{text}: neither a directory nor a file; {_FORMS}")
     raise UserError(f"{text}: no such file or directory; {_FORMS}")
@@ -159,9 +182,9 @@ def _read(place: Source, limits: Limits) -> Iterator[tuple[Entry, bytes, str]]:
             yield entry, b"" if reason else data, reason
 
 
-def _attributed(file: SourceFile, attribution: Attribution) -> SourceFile:
+def _attributed(file: SourceFile, attribution: Attribution, said: str) -> SourceFile:
     license, copyrights = attribution.of(file.path, file.content)
-    return replace(file, license=license, attribution=copyrights)
+    return replace(file, license=license or said, attribution=copyrights)
 
 
 def _not_own(path: str, text: str, attributes: Attributes) -> str:

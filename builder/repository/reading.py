@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 
@@ -23,19 +24,32 @@ class Entry:
     """Something with a name in a source. ``obstacle`` says why it can't be read, where it can't.
 
     ``read(n)`` gives at most the first ``n`` bytes and raises ``OSError`` where that fails. It is valid
-    until the next entry is asked for: archives are streams.
+    until the next entry is asked for: archives are streams. ``license`` is what the source itself says of
+    the file (an SPDX expression), for where the file and its folders say nothing.
     """
 
     path: str
     obstacle: str = ""
     size: int = 0  # bytes, as the source declares it: not to be trusted
     read: Callable[[int], bytes] = lambda _: b""
+    license: str = ""
 
 
 class Source(Protocol):
-    """A place where code comes from. Made from what the user wrote, without reading any file."""
+    """A place where code comes from. Made from what the user wrote, without reading any file.
+
+    ``fetched`` tells what others published from files that the user has. ``cache`` holds downloads.
+    """
 
     identity: str
+    fetched: bool
+
+    def __init__(self, source: str, cache: Path | None = None) -> None: ...
+
+    @classmethod
+    def accepts(cls, source: str) -> bool:
+        """Whether ``source`` has the form of this kind."""
+        ...
 
     def entries(self, limits: Limits) -> Iterator[Entry]:
         """What is there, in an order that depends on nothing but the source; ``.gitattributes`` first."""

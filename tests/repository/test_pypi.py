@@ -63,7 +63,7 @@ def test_wrong_checksum_names_both(index):
     [
         ("pkg:pypi/demo", "no version"),
         ("pkg:pypi/demo@2.0", "no source distribution of that version"),
-        ("pkg:npm/left-pad@1.0", "type 'npm' are not supported"),
+        ("pkg:cargo/demo@1.0", "type 'cargo' are not supported"),
         ("pkg:", "not a package URL"),
         ("pkg:pypi/demo@1.0?checksum=md5:00", "checksum is not sha256"),
         ("pkg:pypi/demo@not a version", "not a version|could not be read"),
