@@ -17,7 +17,7 @@ FLOORS = [
     {"rows"},
     {"search"},
     {"agents"},
-    {"trajectory", "llm"},
+    {"trajectory", "llm", "selection"},
     {"structure"},
     {"repository"},
     {"errors", "cache"},
