@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
-from functools import partial
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from builder.config import BuildConfig, from_dict
+from builder.config import BuildConfig, ClusterOptions, from_dict
 from builder.errors import UserError
 
 EXAMPLES = {
@@ -58,24 +57,26 @@ def structure(options: Namespace) -> None:
 
 def build(options: Namespace) -> None:
     """Turn repositories into a trajectory dataset."""
-    from builder.pipeline import build as build_tables
-    from builder.rows import note_usage, statistics, write_dataset
+    from builder.scale import build as build_here
+    from builder.scale import build_with
 
-    if not options.repos:
-        raise UserError(
-            "nothing to build: name a directory, an archive or a package URL (pkg:pypi/NAME@VERSION)"
-        )
-    output = Path(options.output)
     config = from_dict({entry.name: options.as_dict()[entry.name] for entry in fields(BuildConfig)})
-    tables = build_tables(options.repos, config, partial(note_usage, output))
-    write_dataset(output, tables)
-    # The first table of rows, one a repository: the log's are something else.
-    rows = next((table for name, table in tables.items() if name != "search-log"), {})
-    figures = statistics(row for split in rows.values() for row in split)
-    ratio = f" ({figures['token_ratio']:.2f} times as plain code)" if figures["token_ratio"] else ""
+    what = (options.output, options.repos, config)
+    if options.executor is None:
+        job = build_here(*what, overwrite=options.overwrite)
+    else:
+        cluster = ClusterOptions(**options.cluster.as_dict())
+        cluster = replace(cluster, tasks=options.tasks or cluster.tasks)
+        job = build_with(options.executor, *what, cluster, overwrite=options.overwrite)
+        if options.executor == "slurm":
+            print(f"{options.output}: submitted; squeue shows it, and .build/datatrove in it has the logs")
+            return
+    sums = job.sums()
+    raw, tokens = sums["num_raw_tokens"], sums["num_tokens"]
+    ratio = f" ({tokens / raw:.2f} times as plain code)" if raw else ""
     print(
-        f"{output}: {figures['num_repositories']} repositories, {figures['num_files']} files, "
-        f"{figures['num_tokens']} tokens{ratio}; read it with load_dataset({str(output)!r})"
+        f"{options.output}: {sums['num_repositories']} repositories, {sums['num_files']} files, "
+        f"{tokens} tokens{ratio}; read it with load_dataset({options.output!r})"
     )
 
 
@@ -166,7 +167,15 @@ def _add_structure(parser: ArgumentParser) -> None:
 def _add_build(parser: ArgumentParser) -> None:
     parser.add_argument("repos", type=str, nargs="*", default=[], help="directories, archives, package URLs")
     parser.add_argument("--output", default="built", help="the folder to write the dataset to")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="build anew where the folder holds a build of something else"
+    )
+    parser.add_argument(
+        "--executor", type=str | None, default=None, help="local, ray or slurm: tasks on many machines"
+    )
+    parser.add_argument("--tasks", type=int | None, default=None, help="a shorthand for --cluster.tasks")
     parser.add_class_arguments(BuildConfig, None)
+    parser.add_class_arguments(ClusterOptions, "cluster")
 
 
 def _add_inspect(parser: ArgumentParser) -> None:

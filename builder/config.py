@@ -9,7 +9,67 @@ from builder.agents import AgentOptions
 from builder.errors import UserError
 from builder.llm import PATIENCE
 from builder.search import SearchOptions
+from builder.selection import SelectOptions
 from builder.trajectory import DEFAULT_LOSS_ROLES
+
+
+@dataclass(frozen=True)
+class BudgetOptions:
+    """What a build may use, over all times that it was started; it stops at whatever is reached first.
+
+    Attributes:
+        calls: Calls that a server answers.
+        tokens: Tokens that servers read, write or score.
+        cost: Money, by the prices given.
+        hours: Hours at work.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    cost: float | None = None
+    hours: float | None = None
+
+
+@dataclass(frozen=True)
+class PriceOptions:
+    """What a million tokens cost, in a currency of your choice.
+
+    Attributes:
+        prompt: Read by the generator.
+        generated: Written by the generator.
+        scored: Read by the scorer.
+    """
+
+    prompt: float = 0.0
+    generated: float = 0.0
+    scored: float = 0.0
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """Where the tasks of an executor run.
+
+    Attributes:
+        tasks: Parts that the shards are dealt out to.
+        at_once: Tasks that run at the same time; 0 for no limit.
+        cpus_per_task: Cores of a task.
+        memory_per_cpu: Memory for each of them, in GB.
+        partition: Slurm's partition.
+        time: Slurm's time limit.
+        qos: Slurm's quality of service; empty for the default.
+        environment: What a Slurm task runs first; by default it activates this Python environment.
+        sbatch: More options for `sbatch`, by name.
+    """
+
+    tasks: int = 1
+    at_once: int = 0
+    cpus_per_task: int = 1
+    memory_per_cpu: int = 4
+    partition: str = ""
+    time: str = "24:00:00"
+    qos: str = ""
+    environment: str = ""
+    sbatch: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -25,7 +85,12 @@ class BuildConfig:
         concurrency: Calls in flight to one server.
         patience: Seconds of waiting, over all retries of a call, after which it counts as failed. A server
             that is gone for most of that time ends the build.
+        workers: Processes at work, each with as many calls in flight.
+        repositories_per_shard: Repositories whose rows share a parquet file of each config and split.
+        budget: What the build may use.
+        prices: What tokens cost.
         configs: The configs that `build` writes, by name; none: all but those that must be asked for.
+        select: Which repositories stay, and which of their files.
         agents: How the agents write.
         search: How thoughts are searched.
         loss_roles: The roles that carry loss.
@@ -41,13 +106,23 @@ class BuildConfig:
     store: str | None = None
     concurrency: int = 8
     patience: float = PATIENCE
+    workers: int = 1
+    repositories_per_shard: int = 64
+    budget: BudgetOptions = field(default_factory=BudgetOptions)
+    prices: PriceOptions = field(default_factory=PriceOptions)
     configs: tuple[str, ...] = ()
+    select: SelectOptions = field(default_factory=SelectOptions)
     agents: AgentOptions = field(default_factory=AgentOptions)
     search: SearchOptions = field(default_factory=SearchOptions)
     loss_roles: tuple[str, ...] = tuple(sorted(DEFAULT_LOSS_ROLES))
     validation: float = 0.01
     test: float = 0.01
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("concurrency", "workers", "repositories_per_shard"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
 
     @property
     def generator_url(self) -> str | None:
@@ -58,6 +133,15 @@ class BuildConfig:
         return self.scorer or self.llm
 
 
+_PARTS: dict[str, Any] = {
+    "agents": AgentOptions,
+    "budget": BudgetOptions,
+    "prices": PriceOptions,
+    "search": SearchOptions,
+    "select": SelectOptions,
+}
+
+
 def from_dict(values: dict[str, Any]) -> BuildConfig:
     """A ``BuildConfig`` from plain values, as they stand in YAML. ``UserError`` for what does not fit."""
     known = {entry.name for entry in fields(BuildConfig)}
@@ -65,12 +149,16 @@ def from_dict(values: dict[str, Any]) -> BuildConfig:
         raise UserError(f"unknown option {', '.join(unknown)}; known are {', '.join(sorted(known))}")
     try:
         parts: dict[str, Any] = {}
-        for name, kind in (("agents", AgentOptions), ("search", SearchOptions)):
+        for name, kind in _PARTS.items():
             if isinstance(value := values.get(name), dict):
-                parts[name] = kind(**value)
+                parts[name] = kind(**{key: _frozen(part) for key, part in value.items()})
         for name in ("configs", "loss_roles"):
             if name in values:
                 parts[name] = tuple(values[name])
         return BuildConfig(**{**values, **parts})
     except (TypeError, ValueError) as error:
         raise UserError(f"bad configuration: {error}") from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

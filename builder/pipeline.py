@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
+from typing import Any, TypeVar
 
 from builder.agents import Team, debug, num_debug_calls, prompts_hash
 from builder.cache import cache_home
 from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.llm import Connection, Model, connect, pocket_server
-from builder.repository import Repository, identify, load
-from builder.rows import (
-    CONFIGS,
-    DEFAULT_CONFIGS,
-    Provenance,
-    messages_row,
-    raw_row,
-    row_id,
-    split_of,
-    trajectory_row,
-)
+from builder.repository import Repository
+from builder.rows import DEFAULT_CONFIGS, Provenance, messages_row, raw_row, row_id, trajectory_row
 from builder.search import (
     NO_NOISE,
     Budget,
@@ -43,12 +29,10 @@ from builder.search import (
     refine_at_random,
     refine_debugging,
 )
-from builder.structure import analyze
+from builder.structure import Blueprint, analyze
 from builder.trajectory import Trajectory
 
-logger = logging.getLogger(__name__)
-
-OnUsage = Callable[[dict[str, Any]], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -74,23 +58,45 @@ class Reconstruction:
         return self.log if config == "search-log" else [self.rows[config]]
 
 
+class Calls:
+    """How many calls are ``expected`` so far, and how many ``finished``; a part counts in its whole too."""
+
+    def __init__(self, whole: Calls | None = None) -> None:
+        self._whole = whole
+        self.expected = self.finished = 0
+
+    def expect(self, number: int) -> None:
+        self.expected += number
+        if self._whole is not None:
+            self._whole.expect(number)
+
+    def done(self) -> None:
+        self.finished += 1
+        if self._whole is not None:
+            self._whole.done()
+
+    def settle(self) -> None:
+        """Nothing more will come: calls that turned out not to be needed are expected no longer."""
+        self.expect(self.finished - self.expected)
+
+
 async def reconstruct(
-    repository: Repository,
+    repository: Repository | Blueprint,
     models: Models,
     config: BuildConfig,
     wanted: Collection[str] = DEFAULT_CONFIGS,
-    progress: tqdm | None = None,
+    progress: Calls | None = None,
 ) -> Reconstruction:
     """Rebuild one repository: its structure, the work of the agents, the search, and a row of each.
 
     Goes no further than the configs ``wanted`` need. ``progress`` counts calls. Calls that failed for good
     are named in the rows' ``notes``.
     """
-    blueprint = analyze(repository)
+    blueprint = repository if isinstance(repository, Blueprint) else analyze(repository)
     result = Reconstruction()
     provenance = Provenance(
-        generator=_name(models.generator),
-        scorer=_name(models.scorer),
+        generator=model_name(models.generator),
+        scorer=model_name(models.scorer),
         prompts=prompts_hash(),
         seed=config.seed,
         version=version("repo2agent"),
@@ -142,101 +148,50 @@ async def reconstruct(
     return result
 
 
-def build(
-    sources: Sequence[str], config: BuildConfig, on_usage: OnUsage | None = None
-) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Reconstruct all ``sources``: config -> split -> rows, in the order of the sources.
-
-    Interrupted and started again, it asks for nothing that the store holds. ``on_usage`` is told at the end,
-    whatever that is, what the models were asked for.
-    """
-    if unknown := sorted(set(config.configs) - set(CONFIGS)):
-        raise UserError(f"no config {', '.join(unknown)}; there are {', '.join(CONFIGS)}")
-    wanted = [name for name in CONFIGS if name in (config.configs or DEFAULT_CONFIGS)]
-    repositories = load_all(sources, alone=len(sources) == 1)
-    if not repositories:
-        raise UserError(f"none of the {len(sources)} repositories could be read; see the lines above")
-    splits = [split_of(repository.identity, config.validation, config.test) for repository in repositories]
-    with serving(config) as config:
-        results = reconstruct_all(repositories, config, wanted, on_usage)
-    tables: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in wanted}
-    for split, result in zip(splits, results, strict=True):
-        for name in wanted:
-            tables[name].setdefault(split, []).extend(result.of(name))
-    return tables
-
-
-def load_all(sources: Sequence[str], *, alone: bool) -> list[Repository]:
-    """Read ``sources``. One that cannot be read is left out, with a warning that says why.
-
-    Raises ``UserError`` for a name that leads nowhere, and for any that cannot be read where it is ``alone``.
-    """
-    for source in sources:
-        identify(source)  # a wrong name ends the build before anything is read
-    repositories = []
-    for source in sources:
-        try:
-            repositories.append(load(source))
-        except UserError as error:
-            if alone:
-                raise
-            logger.warning("left out: %s", error)
-    return repositories
-
-
-def reconstruct_all(
-    repositories: Sequence[Repository],
-    config: BuildConfig,
-    wanted: Collection[str] = DEFAULT_CONFIGS,
-    on_usage: OnUsage | None = None,
+async def reconstruct_all(
+    repositories: Sequence[Repository], config: BuildConfig, wanted: Collection[str] = DEFAULT_CONFIGS
 ) -> list[Reconstruction]:
-    """Reconstruct ``repositories`` side by side, in their order, with the models that ``config`` names."""
-    work = _reconstruct_all(repositories, config, wanted, on_usage)
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    # A notebook's thread has an event loop that is running already, and takes no second one.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+    """Reconstruct ``repositories`` side by side, in their order, with the models that ``config`` names.
 
-
-async def _reconstruct_all(
-    repositories: Sequence[Repository],
-    config: BuildConfig,
-    wanted: Collection[str],
-    on_usage: OnUsage | None = None,
-) -> list[Reconstruction]:
-    began = time.monotonic()
-    # The search of a repository is a chain of calls that wait for one another, so it takes as many of them as
-    # calls to keep a server busy: 98 % of the time, against 68 % with a fourth as many. The longest chains
-    # come first: whoever is left at the end works alone.
-    room = asyncio.Semaphore(max(2, config.concurrency))
-    longest_first = sorted(range(len(repositories)), key=lambda number: -len(repositories[number].files))
+    For a few of them, in memory; ``builder.scale`` writes rows as they come, and goes on where it was.
+    """
+    results: dict[int, Reconstruction] = {}
     async with open_models(config, wanted) as models:
-        with tqdm(desc="model calls", unit="call", total=0) as progress:
 
-            async def one(repository: Repository) -> Reconstruction:
-                async with room:
-                    return await reconstruct(repository, models, config, wanted, progress)
+        async def one(numbered: tuple[int, Repository]) -> None:
+            results[numbered[0]] = await reconstruct(numbered[1], models, config, wanted)
 
-            tasks = {number: asyncio.ensure_future(one(repositories[number])) for number in longest_first}
-            try:
-                return await asyncio.gather(*(tasks[number] for number in range(len(repositories))))
-            finally:
-                for task in tasks.values():
-                    task.cancel()
-                if on_usage is not None:
-                    on_usage(_usage(models, time.monotonic() - began))
+        await side_by_side(enumerate(repositories), config.concurrency, one)
+    return [results[number] for number in sorted(results)]
 
 
-def _usage(models: Models, seconds: float) -> dict[str, Any]:
-    """Seconds of the whole, and the counters of both ends, or of the one that is both."""
+async def side_by_side(items: Iterable[T], concurrency: int, work: Callable[[T], Awaitable[None]]) -> None:
+    """``work`` on all ``items``, which are taken as their turn comes: as many as keep servers busy.
+
+    The search of a repository is a chain of calls that wait for one another, so it takes as many of them as
+    calls: 98 % of a server's time, against 68 % with a fourth as many.
+    """
+    waiting = iter(items)
+
+    async def runner() -> None:
+        for item in waiting:
+            await work(item)
+
+    tasks = [asyncio.ensure_future(runner()) for _ in range(max(2, concurrency))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def usage_of(models: Models) -> dict[str, Any]:
+    """The counters of both ends, or of the one that is both."""
     ends = {"generator": models.generator, "scorer": models.scorer}
     if models.generator is models.scorer:
         del ends["scorer"]
-    counted = {name: asdict(model.usage) for name, model in ends.items() if isinstance(model, Connection)}
-    return {"seconds": seconds, **counted}
+    return {name: asdict(model.usage) for name, model in ends.items() if isinstance(model, Connection)}
 
 
 @contextmanager
@@ -259,7 +214,7 @@ async def open_models(
     """
     if not (config.generator_url and config.scorer_url):
         raise UserError("no model server: give llm=http://…, or call this within serving(config)")
-    store = Path(config.store) if config.store else cache_home() / "answers.sqlite"
+    store = store_path(config)
     one = config.generator_url == config.scorer_url
     async with connect(
         config.scorer_url,
@@ -285,6 +240,11 @@ async def open_models(
             yield Models(generator, scorer, await measure_noise(scorer) if measured else NO_NOISE)
 
 
+def store_path(config: BuildConfig) -> Path:
+    """Where the answers of the models are kept."""
+    return Path(config.store) if config.store else cache_home() / "answers.sqlite"
+
+
 def searches(wanted: Collection[str]) -> bool:
     """Whether one of the configs ``wanted`` is made of searched thoughts."""
     return not set(wanted) <= {"raw-repos", "spec-only", "repo2agent", "repo2agent-debug"}
@@ -294,40 +254,15 @@ def _count(trajectory: Trajectory, kind: str) -> int:
     return sum(step.kind == kind for step in trajectory.steps)
 
 
-def identity_split(source: str, config: BuildConfig) -> str:
-    """The split of a source, known without reading it."""
-    return split_of(identify(source), config.validation, config.test)
-
-
-def _name(model: Model) -> str:
+def model_name(model: Model) -> str:
     """``id@revision``; a model served from a folder goes by the folder's name, not by its place on a disk."""
     info = model.info
     name = Path(info.model_id).name if Path(info.model_id).is_absolute() else info.model_id
     return f"{name}@{info.revision}" if info.revision else name
 
 
-class _Calls:
-    """Calls of one repository on a shared bar. Calls that turn out not to be needed count as done."""
-
-    def __init__(self, bar: tqdm | None) -> None:
-        self.bar, self.expected, self.finished = bar, 0, 0
-
-    def expect(self, number: int) -> None:
-        self.expected += number
-        if self.bar is not None:
-            self.bar.total += number
-            self.bar.refresh()
-
-    def done(self) -> None:
-        self.finished += 1
-        if self.bar is not None:
-            self.bar.update()
-
-
 @contextmanager
-def _counting(bar: tqdm | None) -> Iterator[_Calls]:
-    calls = _Calls(bar)
+def _counting(whole: Calls | None) -> Iterator[Calls]:
+    calls = Calls(whole)
     yield calls
-    if bar is not None:
-        bar.total -= calls.expected - calls.finished
-        bar.refresh()
+    calls.settle()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -10,14 +12,14 @@ from typing import Any
 
 import datasets
 
+from builder.cache import cache_home
 from builder.config import BuildConfig, from_dict
-from builder.pipeline import identity_split, load_all, reconstruct_all, serving
-from builder.repository import fingerprint
+from builder.pipeline import serving
+from builder.repository import expand, fingerprint
 from builder.rows import CONFIGS, SPLITS, built_files, features_of
+from builder.scale import Job, build_shards, prepare, run, showing
 
-# Rows are yielded after so many repositories, or two for each call in flight where those are more: few enough
-# to keep memory flat, and enough to keep a server busy.
-_BATCH = 16
+_PER_SHARD = 4  # repositories: shards are what `num_proc` divides
 
 
 @dataclass
@@ -49,7 +51,7 @@ class TrajectoriesConfig(datasets.BuilderConfig):
 
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features=None) -> str:
         """As ``datasets`` does it, with the content of the sources: a changed file is built anew."""
-        content = [fingerprint(source) for source in self.repos] or [
+        content = [fingerprint(source) for source in expand(self.repos)] or [
             fingerprint(str(path)) for path in built_files(Path(__file__).parent, self.name)
         ]
         return super().create_config_id({**config_kwargs, "content": content}, custom_features)
@@ -72,37 +74,43 @@ class Trajectories(datasets.GeneratorBasedBuilder):
         """As ``datasets`` does it; a model server started on the way serves all workers and then stops."""
         with ExitStack() as self._servers:
             super().download_and_prepare(*args, **kwargs)
+        if (job := getattr(self, "_job", None)) is not None:
+            shutil.rmtree(job.place.url, ignore_errors=True)  # its rows are in the cache of `datasets` now
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_servers": None}  # workers use the server, this process owns it
 
     def _split_generators(self, _dl_manager: Any) -> list[datasets.SplitGenerator]:
-        splits: dict[str, list[str]] = {split: [] for split in SPLITS}
+        splits: dict[str, list[Any]] = {split: [] for split in SPLITS}
         if self.config.repos:
-            self._served = self._servers.enter_context(serving(self.config.build_config()))
-            for source in self.config.repos:
-                splits[identity_split(source, self.config.build_config())].append(source)
+            job = self._prepared()
+            self._job = Job(job.place.url, self._servers.enter_context(serving(job.config)))
+            for shard in range(self._job.totals()["num_shards"]):
+                for split in self._job.splits(shard):
+                    splits[split].append(shard)
         else:
             for path in built_files(Path(self.base_path or "."), self.config.name):
                 splits[path.name.partition("-")[0]].append(str(path))
         return [
-            datasets.SplitGenerator(name=split, gen_kwargs={"sources": sources})
-            for split, sources in splits.items()
-            if sources  # an empty split cannot be read
+            datasets.SplitGenerator(name=split, gen_kwargs={"shards": shards, "split": split})
+            for split, shards in splits.items()
+            if shards  # an empty split cannot be read
         ]
 
-    def _generate_examples(self, sources: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        if not self.config.repos:
-            for path in sources:
-                for number, row in enumerate(datasets.Dataset.from_parquet(path)):
-                    yield f"{path}:{number}", row
-            return
-        number = 0
-        size = max(_BATCH, 2 * self._served.concurrency)
-        for first in range(0, len(sources), size):
-            batch = sources[first : first + size]
-            repositories = load_all(batch, alone=len(self.config.repos) == 1)
-            for result in reconstruct_all(repositories, self._served, [self.config.name]):
-                for row in result.of(self.config.name):
-                    number += 1
-                    yield f"{sources[0]}:{number}", row  # workers differ in their first source
+    def _prepared(self) -> Job:
+        """The build of this config, in the cache, so that it goes on where it was interrupted."""
+        config = replace(self.config.build_config(), configs=(self.config.name,))
+        size = min(config.repositories_per_shard, _PER_SHARD)
+        name = hashlib.sha256(f"{self.config_id} {self.hash}".encode()).hexdigest()[:16]
+        job = Job(cache_home() / "builds" / name, replace(config, repositories_per_shard=size))
+        prepare(job, self.config.repos)
+        return job
+
+    def _generate_examples(self, shards: list[Any], split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        if self.config.repos:
+            with showing(self._job):
+                run(build_shards(self._job, shards))
+        for shard in shards:
+            path = self._job.file(self.config.name, split, shard) if self.config.repos else shard
+            for number, row in enumerate(datasets.Dataset.from_parquet(path) if Path(path).exists() else ()):
+                yield f"{shard}:{number}", row

@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"cli"},
     {"trajectories", "registration"},
+    {"scale"},
+    {"hub"},
     {"pipeline", "report"},
     {"config"},
     {"rows"},

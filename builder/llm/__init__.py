@@ -16,7 +16,7 @@ from __future__ import annotations
 from builder.llm.calls import PATIENCE
 from builder.llm.connection import Connection, connect
 from builder.llm.embedded import embedded_model
-from builder.llm.pocket import pocket_server, serve
+from builder.llm.pocket import child_environment, pocket_server, serve
 from builder.llm.protocol import Capabilities, Message, Model, ModelError, ModelInfo
 from builder.llm.usage import Usage
 
@@ -29,6 +29,7 @@ __all__ = [
     "ModelError",
     "ModelInfo",
     "Usage",
+    "child_environment",
     "connect",
     "embedded_model",
     "pocket_server",

@@ -36,8 +36,6 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
     Splits without rows are left out (``datasets`` cannot read an empty one), and files that an earlier
     build left for a split that is now empty are removed. Returns the parquet files.
     """
-    from pyarrow import parquet
-
     written = []
     try:
         for config in CONFIGS:
@@ -49,7 +47,9 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".partial")
-                parquet.write_table(_table(rows, features_of(config)), partial)
+                with RowWriter(partial, config) as writer:
+                    for row in rows:
+                        writer.add(row)
                 partial.replace(path)
                 written.append(path)
         card = output / "README.md"
@@ -64,21 +64,50 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
     return written
 
 
-def note_usage(output: Path, usage: Mapping[str, Any]) -> None:
-    """Add what a build asked of its models to ``usage.jsonl`` under ``output``: a line each time it ran.
+class RowWriter:
+    """Writes rows of ``config`` to one parquet file as they come, holding back a few; used as a context."""
 
-    Not in the rows, which are the same however often a build was interrupted.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with (output / USAGE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(usage) + "\n")
-    except OSError as error:
-        raise UserError(f"{output / USAGE}: cannot be written ({error.strerror or error})") from None
+    _MAX_ROWS = 100  # in a row group: what a reader has to take at once
+    _MAX_CHARS = 16_000_000
+
+    def __init__(self, path: Path, config: str) -> None:
+        self._path, self._features = path, features_of(config)
+        self._file: Any = None
+        self._rows: list[dict[str, Any]] = []
+        self._chars = 0
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._flush()
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        self._chars += len(row.get("text") or "")
+        if len(self._rows) == self._MAX_ROWS or self._chars > self._MAX_CHARS:
+            self._flush()
+
+    def _flush(self) -> None:
+        from pyarrow import parquet
+
+        if not self._rows:
+            return
+        table = _table(self._rows, self._features)
+        if self._file is None:
+            # As `datasets` writes: equal stretches of two uploads are found, and pages can be skipped.
+            self._file = parquet.ParquetWriter(
+                self._path, table.schema, use_content_defined_chunking=True, write_page_index=True
+            )
+        self._file.write_table(table)
+        self._rows, self._chars = [], 0
 
 
 def read_usage(folder: Path) -> list[dict[str, Any]]:
-    """What ``note_usage`` has written; lines that are broken off are passed over."""
+    """What the processes of a build asked of its models, a line each; broken lines are passed over."""
     path = folder / USAGE
     usage = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():

@@ -4,7 +4,7 @@
 ``python -m builder.llm.pocket`` runs one by hand.
 """
 
-from builder.llm.pocket.launch import pocket_server
+from builder.llm.pocket.launch import child_environment, pocket_server
 from builder.llm.pocket.server import serve
 
-__all__ = ["pocket_server", "serve"]
+__all__ = ["child_environment", "pocket_server", "serve"]

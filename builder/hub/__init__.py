@@ -1,0 +1,2 @@
+def write_card(p):
+    (p / "README.md").write_text("x")

@@ -1,0 +1,234 @@
+"""A build on this machine, from sources to a folder that stock ``load_dataset`` reads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from builder.config import BuildConfig
+from builder.errors import UserError
+from builder.llm import child_environment
+from builder.pipeline import serving
+from builder.scale.finish import finish, write_usage
+from builder.scale.job import Job
+from builder.scale.progress import EVERY, cost, ledgers, total
+from builder.scale.work import build_shards, survey
+
+_DEATHS = 3  # of workers, in one build: more is no accident
+
+
+def build(output: str | Path, sources: Sequence[str], config: BuildConfig, *, overwrite: bool = False) -> Job:
+    """Turn ``sources`` into a dataset in the folder ``output``; one that was interrupted goes on.
+
+    ``sources`` are directories, archives, package URLs, git URLs, datasets of code, manifests, or globs. With
+    ``overwrite`` a folder that holds a build of something else is built anew. Raises ``UserError`` in one
+    line, ``BudgetReached`` among them; what was done until then is in place.
+    """
+    job = Job(output, config)
+    with _alone(job):
+        prepare(job, sources, overwrite=overwrite)
+        try:
+            with serving(config) as served:
+                _run_workers(Job(output, served))
+        except BaseException:
+            with contextlib.suppress(UserError):
+                write_usage(job)
+                if job.done():
+                    finish(job)  # what there is can be read
+            raise
+        finish(job)
+    return job
+
+
+def prepare(job: Job, sources: Iterable[str], *, overwrite: bool = False) -> None:
+    """Survey all sources that have not been looked at, and choose among them.
+
+    Raises ``UserError`` where none stays.
+    """
+    job.start(sources, overwrite=overwrite)
+    chunks = job.unsurveyed()
+    if chunks:
+        number = min(len(chunks), os.cpu_count() or 1)
+        with tqdm(desc="repositories read", unit="", total=sum(len(job.sources(c)) for c in chunks)) as bar:
+
+            async def all_of_them() -> None:
+                await asyncio.gather(*(survey(job, chunks[n::number], bar.update) for n in range(number)))
+
+            run(all_of_them())
+    checked(job)
+
+
+def checked(job: Job) -> None:
+    """Choose among what has been surveyed; raises ``UserError`` where nothing stays."""
+    job.choose()
+    if not job.totals()["num_repositories"]:
+        raise UserError(_nothing(job))
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work`` to its end, also where this thread has an event loop already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
+@contextlib.contextmanager
+def showing(job: Job) -> Iterator[None]:
+    """Show how far all processes of this build are, from this one."""
+    before, totals = ledgers(job.place), job.totals()
+    done = sum(len(job.chosen(shard)) for shard in job.done())
+    stop = threading.Event()
+
+    def show() -> None:
+        with tqdm(desc="model calls", unit="call", total=0) as bar:
+            ended = False
+            while not ended:
+                ended = stop.wait(EVERY)
+                with contextlib.suppress(UserError):  # whoever writes rows will say what is wrong
+                    now = total(job.place, without=before)
+                    bar.n = now.calls_finished
+                    begun = max(1, now.begun_bytes)
+                    ahead = max(0, totals["num_code_bytes"] - begun) if now.begun_bytes and not ended else 0
+                    bar.total = max(bar.n, round(now.calls_expected * (1 + ahead / begun)))
+                    parts = [f"{done + now.repositories}/{totals['num_repositories']} repositories"]
+                    parts += [f"{now.tokens / max(1.0, now.seconds):.0f} tokens/s"]
+                    if price := cost(now, job.config.prices):
+                        parts += [f"cost {price:.2f}"]
+                    bar.set_postfix_str(", ".join(parts))
+
+    thread = threading.Thread(target=show, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _run_workers(job: Job) -> None:
+    done = job.done()
+    todo = [shard for shard in range(job.totals()["num_shards"]) if shard not in done]
+    number = min(job.config.workers, len(todo))
+    with showing(job) if todo else contextlib.nullcontext():
+        if number <= 1:
+            run(build_shards(job, todo))
+        else:
+            _Workers(job, [todo[n::number] for n in range(number)]).run()
+
+
+class _Workers:
+    """Processes that share the shards of a build. One that is killed is started again."""
+
+    def __init__(self, job: Job, shares: Sequence[Sequence[int]]) -> None:
+        self._job, self._shares = job, shares
+        self._deaths = 0
+        self._failures: list[str] = []
+        self._lock = threading.Lock()
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def run(self) -> None:
+        try:
+            with ThreadPoolExecutor(len(self._shares)) as threads:
+                list(threads.map(self._see_to, self._shares))
+        finally:
+            self._stop()
+        if self._failures:
+            raise UserError(self._failures[0])
+
+    def _see_to(self, share: Sequence[int]) -> None:
+        while not self._failures:
+            with self._lock:
+                process = start_worker(self._job, share)
+                self._processes.append(process)
+            said = process.stdout.read() if process.stdout else b""
+            if process.wait() == 0:
+                return
+            with self._lock:
+                self._deaths += 1
+                if said or self._deaths > _DEATHS:
+                    self._failures.append(
+                        said.decode()
+                        or f"{self._job.place.url}: a worker has ended {_DEATHS + 1} times (status "
+                        f"{process.returncode}; out of memory?); start again to go on where it was"
+                    )
+        self._stop()
+
+    def _stop(self) -> None:
+        with self._lock:
+            for process in self._processes:
+                if process.poll() is None:
+                    process.terminate()
+
+
+def start_worker(job: Job, shards: Sequence[int]) -> subprocess.Popen[bytes]:
+    """A process that builds ``shards``; it says what is wrong on its standard output, and outlives nobody."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "builder.scale.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=child_environment(),
+        start_new_session=True,  # a Ctrl-C is the parent's business
+    )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(pickle.dumps((job.place.url, replace(job.config, workers=1), list(shards))))
+        process.stdin.flush()  # and it stays open: its end is the worker's
+    return process
+
+
+@contextlib.contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Nobody else builds into the same folder of this machine."""
+    from filelock import FileLock, Timeout
+
+    if job.place.local is None:
+        yield
+        return
+    with job.place.errors():
+        job.place.local.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(job.place.local / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"{job.place.url}: another build is writing to it; wait for its end, or choose another output"
+            ) from None
+    try:
+        job.place.clean()
+        yield
+    finally:
+        lock.release()
+
+
+def _nothing(job: Job) -> str:
+    """Why no repository stays."""
+    left_out = list(job.left_out())
+    if len(left_out) == 1:
+        return f"{left_out[0].source}: left out: {left_out[0].detail or left_out[0].reason}"
+    reasons = ", ".join(
+        f"{count} {reason}"
+        for reason, count in sorted(
+            {record.reason: sum(r.reason == record.reason for r in left_out) for record in left_out}.items()
+        )
+    )
+    first = left_out[0]
+    return (
+        f"none of the {len(left_out)} repositories stays ({reasons}); the first: {first.source}: "
+        f"{first.detail}"
+    )

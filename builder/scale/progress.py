@@ -1,0 +1,126 @@
+"""How far a build is and what it has cost, kept in files: every process writes its own, anybody reads all."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from builder.config import BudgetOptions, PriceOptions
+from builder.errors import UserError
+from builder.scale.place import Place
+
+_FOLDER = ".build/progress"
+EVERY = 1.0  # seconds between two writes
+
+
+class BudgetReached(UserError):
+    """The end of what a build may use."""
+
+
+@dataclass
+class Snapshot:
+    """Sums over processes. ``usage`` has the counters of the generator and the scorer (see ``Usage``).
+
+    ``begun_bytes`` are the code bytes of the repositories that have been begun. ``seconds`` is the time at
+    work, of the process that was at it longest.
+    """
+
+    repositories: int = 0
+    begun_bytes: int = 0
+    calls_expected: int = 0
+    calls_finished: int = 0
+    seconds: float = 0.0
+    usage: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def used(self, counter: str) -> float:
+        """``counter`` of ``Usage``, over both ends."""
+        return sum(end.get(counter, 0) for end in self.usage.values())
+
+    @property
+    def calls(self) -> float:
+        """Calls that a server answered or failed to answer."""
+        return self.used("calls") - self.used("stored")
+
+    @property
+    def tokens(self) -> float:
+        """Tokens that servers read, wrote or scored."""
+        return sum(map(self.used, ("prompt_tokens", "generated_tokens", "scored_tokens")))
+
+    def __add__(self, other: Snapshot) -> Snapshot:
+        usage: dict[str, dict[str, float]] = {
+            end: _sum(self.usage.get(end, {}), other.usage.get(end, {}))
+            for end in {*self.usage, *other.usage}
+        }
+        return Snapshot(
+            self.repositories + other.repositories,
+            self.begun_bytes + other.begun_bytes,
+            self.calls_expected + other.calls_expected,
+            self.calls_finished + other.calls_finished,
+            max(self.seconds, other.seconds),
+            usage,
+        )
+
+
+def _sum(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+class Ledger:
+    """The file of one process's progress. A killed process loses what it did in the last second."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._name = f"{_FOLDER}/{uuid.uuid4().hex}.json"
+        self._began = time.monotonic()
+
+    def write(self, snapshot: Snapshot) -> None:
+        snapshot.seconds = time.monotonic() - self._began
+        self._place.write(self._name, json.dumps(asdict(snapshot)))
+
+
+def ledgers(place: Place) -> set[str]:
+    """The names of all files of progress."""
+    return set(place.names(_FOLDER))
+
+
+def total(place: Place, without: set[str] = frozenset()) -> Snapshot:  # type: ignore[assignment]
+    """The sum of all files of progress but those named."""
+    found = Snapshot()
+    for name in sorted(ledgers(place) - without):
+        found += Snapshot(**json.loads(place.read(f"{_FOLDER}/{name}")))
+    return found
+
+
+def cost(snapshot: Snapshot, prices: PriceOptions) -> float:
+    """What the tokens of a build cost so far."""
+    return (
+        snapshot.used("prompt_tokens") * prices.prompt
+        + snapshot.used("generated_tokens") * prices.generated
+        + snapshot.used("scored_tokens") * prices.scored
+    ) / 1e6
+
+
+def check_budget(snapshot: Snapshot, budget: BudgetOptions, prices: PriceOptions) -> None:
+    """Raises ``BudgetReached`` where the build, from its very beginning, has used up one of its limits."""
+    used = {
+        "calls": snapshot.calls,
+        "tokens": snapshot.tokens,
+        "cost": cost(snapshot, prices),
+        "hours": snapshot.seconds / 3600,
+    }
+    for limit in fields(budget):
+        most = getattr(budget, limit.name)
+        if most is not None and used[limit.name] >= most:
+            raise BudgetReached(
+                f"the budget of {most:g} {limit.name} is reached ({used[limit.name]:.6g}); raise "
+                f"--budget.{limit.name} and start again to go on where it was"
+            )
+
+
+def ledger_lines(place: Place) -> list[dict[str, Any]]:
+    """What each process used: seconds, and the counters of each end by name."""
+    snapshots = [Snapshot(**json.loads(place.read(f"{_FOLDER}/{name}"))) for name in sorted(ledgers(place))]
+    return [{"seconds": snapshot.seconds, **snapshot.usage} for snapshot in snapshots]
