@@ -24,12 +24,13 @@ _WITH_SLASHES = re.compile(
 )
 # Words with a meaning of their own in one of the languages; all others are names that a copy may change.
 _KEYWORDS = (
-    b"and as assert async await break case catch class const continue def default defer defined del delete do "
-    b"elif else elsif end ensure enum except export extends extern false finally fn for foreach from func "
-    b"function global go goto if impl implements import in instanceof interface internal is lambda let loop "
-    b"match mod module mut namespace new nil none not null object of or package pass private protected pub public raise "
-    b"readonly ref require rescue return self static struct super switch template then this throw throws true "
-    b"try type typedef typeof union unless until use using val var virtual void when where while with yield"
+    b"and as assert async await break case catch class const continue def default defer defined del delete "
+    b"do elif else elsif end ensure enum except export extends extern false finally fn for foreach from "
+    b"func function global go goto if impl implements import in instanceof interface internal is lambda "
+    b"let loop match mod module mut namespace new nil none not null object of or package pass private "
+    b"protected pub public raise readonly ref require rescue return self static struct super switch "
+    b"template then this throw throws true try type typedef typeof union unless until use using val var "
+    b"virtual void when where while with yield "
 ).split()
 _NAME, _STRING_CODE, _NUMBER_CODE = 1, 2, 3
 _REACH = 32  # tokens back in which a name is known again

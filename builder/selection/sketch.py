@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NUM_PERM = 128
-_LENGTH = 12  # tokens of a shingle
+_LENGTH = 8  # tokens of a shingle
 _FEWEST = 100  # different shingles, below which a likeness says nothing
 _CHUNK = 1 << 16  # shingles at once: 128 times as many numbers in memory
 

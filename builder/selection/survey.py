@@ -12,8 +12,8 @@ from builder.errors import FatalError, UserError
 from builder.repository import Repository, SkippedFile, SourceFile, identify, is_fetched, load
 from builder.selection.contamination import Benchmarks
 from builder.selection.licenses import ANY, PERMISSIVE, Allowed
-from builder.selection.optout import OptOut
 from builder.selection.options import SelectOptions
+from builder.selection.optout import OptOut
 from builder.selection.record import Record
 from builder.selection.sketch import sketch
 from builder.structure import STRUCTURED, detect, is_code
@@ -64,24 +64,21 @@ class _Rules:
         self.options = options
         self.opt_out = OptOut(options.opt_out)
         self.benchmarks = Benchmarks(options.benchmarks)
-        self._checked = options.licenses is not None and ANY not in options.licenses
-        self._unchecked = options.licenses is not None and ANY in options.licenses
-        self.allowed = (
-            Allowed(name for name in (options.licenses or ()) if name != ANY)
-            if options.licenses is not None
-            else Allowed([PERMISSIVE])
-        )
+        names = options.licenses
+        self._allowed = Allowed([PERMISSIVE] if names is None else [name for name in names if name != ANY])
+        self._all_checked = names is not None
+        self._checked = names is None or ANY not in names
 
     def apply(self, repository: Repository, fetched: bool) -> tuple[Repository, str, str]:
         """What stays of ``repository``, and the reason and words where it is left out as a whole."""
-        by_license = self._checked or (fetched and not self._unchecked)
-        if by_license and not self.allowed.permits(repository.license):
+        by_license = self._checked and (fetched or self._all_checked)
+        if by_license and not self._allowed.permits(repository.license):
             words = f"{repository.license} is not allowed" if repository.license else "none found"
             return repository, "license", words
         kept: list[SourceFile] = []
         dropped: list[SkippedFile] = []
         for file in repository.files:
-            if by_license and file.license and not self.allowed.permits(file.license):
+            if by_license and file.license and not self._allowed.permits(file.license):
                 dropped.append(SkippedFile(file.path, f"license {file.license}"))
             elif task := self.benchmarks.find(file.content):
                 dropped.append(SkippedFile(file.path, _OF_BENCHMARK + task))
@@ -110,8 +107,7 @@ class _Rules:
             code = {name: size for name, size in _languages(selected).items() if is_code(name)}
             wanted = sum(code.get(name, 0) for name in set(options.languages))
             if 2 * wanted <= sum(code.values()) or not code:
-                most = max(code, key=lambda name: (code[name], name), default="no code")
-                return "language", f"mostly {most}" if code else most
+                return "language", f"mostly {max(code, key=lambda name: code[name])}" if code else "no code"
         return "", ""
 
 
