@@ -78,10 +78,13 @@ class Speed:
 class Server:
     """Answers by body, with what they cost."""
 
-    def __init__(self, tokenizer: Tokenizer, max_input_tokens: int, speed: Speed | None) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, max_input_tokens: int, speed: Speed | None, latency: float = 0.0
+    ) -> None:
         self.tokenizer = tokenizer
         self.max_input_tokens = max_input_tokens
         self.speed = speed
+        self.latency = latency
         self.answers: dict[bytes, tuple[bytes, float]] = {}
         self.texts = [json.dumps(tokenizer.decode([n])) for n in range(tokenizer.get_vocab_size())]
 
@@ -111,6 +114,8 @@ class Server:
         response, cost = known
         if self.speed is not None:
             await self.speed.spend(cost)
+        if self.latency:
+            await asyncio.sleep(self.latency)
         return response
 
     def info(self) -> str:
@@ -184,10 +189,11 @@ async def main() -> None:
     parser.add_argument(
         "--alone", type=float, default=50.0, help="tokens a second for one request, with --rate"
     )
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds that every answer takes")
     parser.add_argument("--max_input_tokens", type=int, default=1500)
     options = parser.parse_args()
     speed = Speed(options.rate, options.alone) if options.rate else None
-    server = Server(Tokenizer.from_file(options.tokenizer), options.max_input_tokens, speed)
+    server = Server(Tokenizer.from_file(options.tokenizer), options.max_input_tokens, speed, options.latency)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=1 << 24)
     print(f"ready http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
