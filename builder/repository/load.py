@@ -55,7 +55,7 @@ def load(
     files: dict[str, SourceFile] = {}
     skipped: dict[str, str] = {}
     attribution = Attribution()
-    said: dict[str, str] = {}  # by the source itself: licences by path
+    stated: dict[str, tuple[str, ...]] = {}  # licences that the source itself gives, by path
     attributes = Attributes()
     selection = Selection(include, exclude)
     for entry, data, reason in _read(place, limits):
@@ -79,8 +79,8 @@ def load(
         if len(files) == limits.max_files:
             skipped.setdefault(entry.path, f"more than {limits.max_files} files")
             continue
-        if entry.license:
-            said[entry.path] = entry.license
+        if entry.licenses:
+            stated[entry.path] = entry.licenses
         content, redactions = redact(text)
         files[entry.path] = SourceFile(
             path=entry.path,
@@ -93,11 +93,11 @@ def load(
         )
     if not files:
         raise UserError(_nothing(source, skipped))
-    included = tuple(_attributed(files[path], attribution, said.get(path, "")) for path in sorted(files))
+    included = tuple(_attributed(files[path], attribution, stated.get(path, ())) for path in sorted(files))
     return Repository(
         identity=_impersonal(place.identity),
         revision=place.revision() or _digest(included),
-        license=attribution.license or all_of(sorted(set(said.values()))),
+        license=attribution.license or all_of(sorted({name for names in stated.values() for name in names})),
         files=included,
         skipped=tuple(SkippedFile(path, skipped[path]) for path in sorted(skipped)),
     )
@@ -182,9 +182,9 @@ def _read(place: Source, limits: Limits) -> Iterator[tuple[Entry, bytes, str]]:
             yield entry, b"" if reason else data, reason
 
 
-def _attributed(file: SourceFile, attribution: Attribution, said: str) -> SourceFile:
+def _attributed(file: SourceFile, attribution: Attribution, stated: tuple[str, ...]) -> SourceFile:
     license, copyrights = attribution.of(file.path, file.content)
-    return replace(file, license=license or said, attribution=copyrights)
+    return replace(file, license=license or all_of(stated), attribution=copyrights)
 
 
 def _not_own(path: str, text: str, attributes: Attributes) -> str:

@@ -24,15 +24,15 @@ class Entry:
     """Something with a name in a source. ``obstacle`` says why it can't be read, where it can't.
 
     ``read(n)`` gives at most the first ``n`` bytes and raises ``OSError`` where that fails. It is valid
-    until the next entry is asked for: archives are streams. ``license`` is what the source itself says of
-    the file (an SPDX expression), for where the file and its folders say nothing.
+    until the next entry is asked for: archives are streams. ``licenses`` are SPDX expressions that the source
+    itself states for the file, all of which apply where the file and its folders say nothing.
     """
 
     path: str
     obstacle: str = ""
     size: int = 0  # bytes, as the source declares it: not to be trusted
     read: Callable[[int], bytes] = lambda _: b""
-    license: str = ""
+    licenses: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -13,7 +13,6 @@ from urllib.parse import quote, unquote
 
 from builder.errors import UserError
 from builder.repository.globs import ATTRIBUTES
-from builder.repository.headers import all_of
 from builder.repository.license import canonical
 from builder.repository.names import printable
 from builder.repository.reading import Entry, Limits
@@ -123,7 +122,7 @@ def repositories(path: str) -> Iterator[tuple[str, Range]]:
 def _entry(row: dict[str, Any]) -> Entry:
     content, path = row.get("content"), row.get("path")
     licenses = row.get("detected_licenses")
-    stated = all_of(map(canonical, licenses)) if isinstance(licenses, list) and licenses else ""
+    stated = tuple(map(canonical, licenses)) if isinstance(licenses, list) else ()
     if not isinstance(path, str) or not path:
         return Entry("unnamed", obstacle="no path in its row")
     if isinstance(content, str):
@@ -131,4 +130,4 @@ def _entry(row: dict[str, Any]) -> Entry:
     if not isinstance(content, bytes):
         return Entry(path, obstacle="no content in its row")
     data: bytes = content
-    return Entry(path, size=len(data), read=lambda limit: data[:limit], license=stated)
+    return Entry(path, size=len(data), read=lambda limit: data[:limit], licenses=stated)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_MISSED = 0.01  # share of pairs at the very threshold that banding may overlook
+_MISSED = 0.1  # share of pairs at the very threshold that banding may overlook
 _BEFORE = 8  # of those with an equal band, how many earlier ones each is held against
 _PAIRS = 1 << 16  # compared at once
 

@@ -22,17 +22,19 @@ _WITH_HASH = re.compile(
 _WITH_SLASHES = re.compile(
     rb"//[^\n]*+|/\*.*?(?:\*/|\Z)|(`(?:[^`\\]|\\.)*+`?|%s|%s)" % (_STRING, _REST), re.DOTALL
 )
-# Words with a meaning of their own in one of the languages; all others are names that a copy may change.
-_KEYWORDS = (
-    b"and as assert async await break case catch class const continue def default defer defined del delete "
-    b"do elif else elsif end ensure enum except export extends extern false finally fn for foreach from "
-    b"func function global go goto if impl implements import in instanceof interface internal is lambda "
-    b"let loop match mod module mut namespace new nil none not null object of or package pass private "
-    b"protected pub public raise readonly ref require rescue return self static struct super switch "
-    b"template then this throw throws true try type typedef typeof union unless until use using val var "
-    b"virtual void when where while with yield "
-).split()
-_NAME, _STRING_CODE, _NUMBER_CODE = 1, 2, 3
+# Words that can be no name in most of the languages that have them; all others a copy may change.
+_KEYWORDS = tuple(
+    zlib.crc32(word)
+    for word in (
+        b"and as assert async await break case catch class const continue def default del delete do elif "
+        b"else  elsif end enum except export extends extern false finally fn for foreach from func "
+        b"function goto if  impl implements import in instanceof interface is lambda let mut new nil none "
+        b"not null or pass  private protected pub public raise readonly return static struct switch this "
+        b"throw throws true try  typedef typeof using var void where while with yield "
+    ).split()
+)
+_QUOTES, _LETTERS = list(b"\"'`"), list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$")
+_STRING_CODE, _NUMBER_CODE, _OTHER, _NAME = 1, 2, 1 << 32, 1 << 33  # hashes and distances are added
 _REACH = 32  # tokens back in which a name is known again
 
 
@@ -50,15 +52,13 @@ def token_codes(text: str, language: str) -> NDArray[np.uint64]:
     hashes = np.fromiter(map(zlib.crc32, words), np.uint64, size)
     last = np.fromiter(map(itemgetter(-1), words), np.uint8, size)
     first = np.fromiter(map(itemgetter(0), words), np.uint8, size)
-    codes = hashes + np.uint64(1 << 32)  # operators, keywords
-    quoted = np.isin(last, np.frombuffer(b"\"'`", np.uint8))
-    quoted |= np.isin(first, np.frombuffer(b"\"'`", np.uint8))
+    quoted = np.isin(first, _QUOTES) | np.isin(last, _QUOTES)
     numbers = (first >= ord("0")) & (first <= ord("9")) & ~quoted
-    is_letter = (first >= 0x80) | np.isin(first, _letters()) & ~quoted
-    names = is_letter & ~quoted & ~np.isin(hashes, _keywords())
+    names = ((first >= 0x80) | np.isin(first, _LETTERS)) & ~quoted & ~np.isin(hashes, _KEYWORDS)
+    codes = hashes + np.uint64(_OTHER)
     codes[quoted] = _STRING_CODE
     codes[numbers] = _NUMBER_CODE
-    codes[names] = np.uint64(1 << 34) + _distances(hashes)[names]
+    codes[names] = np.uint64(_NAME) + _distances(hashes)[names]
     return codes
 
 
@@ -72,18 +72,6 @@ def _distances(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     distances[order[1:][again]] = (order[1:] - order[:-1])[again]
     distances[distances > _REACH] = 0
     return distances.astype(np.uint64)
-
-
-def _letters() -> NDArray[np.uint8]:
-    import numpy as np
-
-    return np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$", np.uint8)
-
-
-def _keywords() -> NDArray[np.uint64]:
-    import numpy as np
-
-    return np.array([zlib.crc32(word) for word in _KEYWORDS], np.uint64)
 
 
 def shingles(codes: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:

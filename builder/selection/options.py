@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Similarity of the sketches (see sketch.py). PLACEHOLDER
-NEAR_DUPLICATES = 0.5
+# Likeness of sketches, measured on 388 packages and on copies of 40 of them. Of 75,000 pairs of packages the
+# median is 0.00, the 99.9th percentile 0.06 and the largest 0.15 (fresh and vary, click and typer). Copies in
+# another layout, with other file names and 5 % of lines changed: 0.57 to 0.93; with all names in the code
+# changed as well: 0.52 to 0.93; with 10 % of lines changed at that: 0.45 to 0.80.
+NEAR_DUPLICATES = 0.4
 
 
 @dataclass(frozen=True)
