@@ -17,9 +17,10 @@ class BuildConfig:
     """How repositories become rows.
 
     Attributes:
-        llm: URL of the model server that writes and scores; none starts the embedded model.
-        generator: URL of the server that writes, where it is not ``llm``.
-        scorer: URL of the server that scores (the model to be trained), where it is not ``llm``.
+        llm: URL of the model server that writes and scores, or a list of those that serve the same model and
+            share the calls evenly; none starts the embedded model.
+        generator: URL or URLs of the server that writes, where it is not ``llm``.
+        scorer: URL or URLs of the server that scores (the model to be trained), where it is not ``llm``.
         tokenizer: The scorer's tokenizer (a path or Hub id), where its model id does not lead to it.
         store: File that keeps every answer; by default one for all builds, in the cache.
         concurrency: Calls in flight to one server.
@@ -34,9 +35,9 @@ class BuildConfig:
         seed: Seed of every generation.
     """
 
-    llm: str | None = None
-    generator: str | None = None
-    scorer: str | None = None
+    llm: str | list[str] | None = None
+    generator: str | list[str] | None = None
+    scorer: str | list[str] | None = None
     tokenizer: str | None = None
     store: str | None = None
     concurrency: int = 8
@@ -49,13 +50,24 @@ class BuildConfig:
     test: float = 0.01
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("llm", "generator", "scorer"):
+            if getattr(self, name) == []:  # no wish for the embedded model
+                raise UserError(f"{name}: an empty list of servers; name one, or leave it out")
+
     @property
-    def generator_url(self) -> str | None:
+    def generator_url(self) -> str | list[str] | None:
         return self.generator or self.llm
 
     @property
-    def scorer_url(self) -> str | None:
+    def scorer_url(self) -> str | list[str] | None:
         return self.scorer or self.llm
+
+    @property
+    def calls_at_once(self) -> int:
+        """Calls that keep all servers of the busier end at work."""
+        ends = (self.generator_url, self.scorer_url)
+        return self.concurrency * max(len(end) if isinstance(end, list) else 1 for end in ends)
 
 
 def from_dict(values: dict[str, Any]) -> BuildConfig:

@@ -211,7 +211,7 @@ async def _reconstruct_all(
     # The search of a repository is a chain of calls that wait for one another, so it takes as many of them as
     # calls to keep a server busy: 98 % of the time, against 68 % with a fourth as many. The longest chains
     # come first: whoever is left at the end works alone.
-    room = asyncio.Semaphore(max(2, config.concurrency))
+    room = asyncio.Semaphore(max(2, config.calls_at_once))
     longest_first = sorted(range(len(repositories)), key=lambda number: -len(repositories[number].files))
     async with open_models(config, wanted) as models:
         with tqdm(desc="model calls", unit="call", total=0) as progress:

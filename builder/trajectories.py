@@ -36,9 +36,9 @@ class TrajectoriesConfig(datasets.BuilderConfig):
 
     repos: list[str] = field(default_factory=list)
     build: BuildConfig | dict[str, Any] = field(default_factory=BuildConfig)
-    llm: str | None = None
-    generator: str | None = None
-    scorer: str | None = None
+    llm: str | list[str] | None = None
+    generator: str | list[str] | None = None
+    scorer: str | list[str] | None = None
     seed: int | None = None
 
     def build_config(self) -> BuildConfig:
@@ -98,7 +98,7 @@ class Trajectories(datasets.GeneratorBasedBuilder):
                     yield f"{path}:{number}", row
             return
         number = 0
-        size = max(_BATCH, 2 * self._served.concurrency)
+        size = max(_BATCH, 2 * self._served.calls_at_once)
         for first in range(0, len(sources), size):
             batch = sources[first : first + size]
             repositories = load_all(batch, alone=len(self.config.repos) == 1)
