@@ -48,6 +48,7 @@ class Breaker:
         self._heard = 0.0
         self._lasted = recent_by_kind()
         self.lasted_by_all = self._lasted
+        self._unlimited: dict[asyncio.Timeout, tuple[str, float]] = {}
         self._watcher: asyncio.Task[None] | None = None
         self._verdict: tuple[str, str, str] | None = None
 
@@ -72,6 +73,18 @@ class Breaker:
             self._calls.discard(call)
             if not self._calls and self._watcher is not None:
                 self._watcher.cancel()
+
+    @contextlib.asynccontextmanager
+    async def limited(self, kind: str, stalls: int) -> AsyncIterator[None]:
+        """The time of one attempt of a call that stalled ``stalls`` times; ``TimeoutError`` at its limit."""
+        limit = self.time_limit(kind, stalls)
+        async with asyncio.timeout(limit) as attempt:
+            if limit is None and self.lasted_by_all is not self._lasted:
+                self._unlimited[attempt] = kind, _now()
+            try:
+                yield
+            finally:
+                self._unlimited.pop(attempt, None)
 
     def succeeded(self, kind: str, seconds: float) -> None:
         self._heard = _now()
@@ -138,6 +151,10 @@ class Breaker:
         while True:
             await asyncio.sleep(self._bound / 25)
             self._open_if_due()
+            for attempt, (kind, began) in list(self._unlimited.items()):
+                if (limit := self.time_limit(kind, 0)) is not None:  # other servers have answered meanwhile
+                    del self._unlimited[attempt]
+                    attempt.reschedule(max(_now(), began + limit))
             since = self._heard
             if _now() - since < SILENCE:
                 continue

@@ -78,6 +78,11 @@ class Caller:
         return self._pace.load
 
     @property
+    def most(self) -> int:
+        """Most calls that are ever in flight there."""
+        return self._pace.most
+
+    @property
     def out_of_reach(self) -> bool:
         """Whether nobody answered there last time."""
         return self._breaker.out_of_reach
@@ -201,7 +206,7 @@ class Caller:
         async with self._pace.turn() as turn:
             began = clock()
             try:
-                async with asyncio.timeout(self._breaker.time_limit(path, stalls)):
+                async with self._breaker.limited(path, stalls):
                     answer = await ask()
             except RecursionError as error:  # how huggingface_hub takes a NaN
                 raise Garbled("a NaN in the answer") from error

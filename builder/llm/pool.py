@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from builder.errors import UserError
 from builder.llm.breaker import recent_by_kind
-from builder.llm.calls import PATIENCE, STALLS, Caller, Elsewhere
+from builder.llm.calls import PATIENCE, STALLS, Caller, Elsewhere, Garbled
 from builder.llm.openai import OpenAICompatible
 from builder.llm.protocol import Capabilities, Message, ModelError, ModelInfo, ServerGone
 from builder.llm.usage import Usage
@@ -48,6 +48,11 @@ class Server:
         return self.engine.endpoint.caller
 
     @property
+    def has_room(self) -> bool:
+        """Whether it can take a call. One that seems to fail gets no more than it could have in flight."""
+        return self.caller.load < 1 and (not self.caller.suspicious or self.calls < self.caller.most)
+
+    @property
     def url(self) -> str:
         return self.engine.endpoint.url
 
@@ -68,6 +73,7 @@ class Pool:
         """``open_engine`` gives the engine for a URL; ``check`` raises ``UserError`` for one of no use."""
         self._open_engine = open_engine
         self._check = check
+        self._patience = patience
         self._soon, self._late = SOON * patience, LATE * patience
         self._first: OpenAICompatible
         self._servers: list[Server] = []  # those that are in
@@ -170,6 +176,7 @@ class Pool:
                 # Calls have left it one by one, and new ones avoid it: nobody else would tell.
                 if not server.calls and server.caller.suspicious and self._others(server):
                     self._leave_out(server, server.caller.words)
+                self._wake()
 
     async def _room(self, failed: Sequence[Server]) -> Server:
         """Wait for a server that can take a call, first come, first served; rather not one that ``failed``.
@@ -199,7 +206,7 @@ class Pool:
     def _best(self, failed: Sequence[Server]) -> Server | None:
         """The server with the smallest share of its places taken, in turns; None where none has room."""
         ready = [server for server in self._servers if not server.caller.suspicious] or self._servers
-        roomy = [server for server in ready if server.caller.load < 1]
+        roomy = [server for server in ready if server.has_room]
         return min(roomy, key=lambda s: (s in failed, s.caller.load, s.turn), default=None)
 
     def _wake(self) -> None:
@@ -252,13 +259,14 @@ class Pool:
             await asyncio.sleep(delay)
             delay = min(2 * delay, self._late)
             try:
-                async with contextlib.AsyncExitStack() as opened:
+                async with contextlib.AsyncExitStack() as opened, asyncio.timeout(self._patience):
                     engine = await self._open_engine(url)
                     opened.push_async_callback(engine.close)
                     self._check_same(engine)
                     await self._check(engine)
+                    await _try(engine)
                     opened.pop_all()
-            except (ServerGone, ModelError):
+            except (ServerGone, ModelError, TimeoutError):
                 continue
             except UserError as error:  # it answers, but is not what it was
                 if str(error) not in told:
@@ -276,6 +284,15 @@ class Pool:
                 f"{self._first.endpoint.url} and {engine.endpoint.url} serve different models ({mine}; "
                 f"{theirs}); servers that are given as a list stand for one model with one window"
             )
+
+
+async def _try(engine: OpenAICompatible) -> None:
+    """One real call: a server may tell of itself long after its model has died."""
+    try:
+        await engine.generate([{"role": "user", "content": "Hello"}], max_tokens=1)
+    except ModelError as error:
+        if not isinstance(error.__cause__, Garbled):  # a token may be too little for any text
+            raise
 
 
 def _identity(engine: OpenAICompatible) -> str:
