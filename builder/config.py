@@ -52,8 +52,13 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         for name in ("llm", "generator", "scorer"):
-            if getattr(self, name) == []:  # no wish for the embedded model
-                raise UserError(f"{name}: an empty list of servers; name one, or leave it out")
+            value = getattr(self, name)
+            urls = [value] if isinstance(value, str) else value
+            # An empty list is some list of machines that came out empty, and no wish for the embedded model.
+            if value is not None and not (
+                isinstance(urls, list) and urls and all(isinstance(u, str) for u in urls)
+            ):
+                raise UserError(f"{name}: {value!r} is neither a URL, http://host:port, nor a list of URLs")
 
     @property
     def generator_url(self) -> str | list[str] | None:
