@@ -26,10 +26,9 @@ from builder.llm.usage import Usage
 
 Answer = TypeVar("Answer")
 
-SOON, LATE = (
-    1 / 18,
-    2.0,
-)  # of the patience (5 s and 3 min of 90 s): when a server that was left out is asked again
+# Of the patience, the first and the longest pause before a server that was left out is asked again: 5 s and
+# 3 min where it is 90 s.
+SOON, LATE = 1 / 18, 2.0
 
 logger = logging.getLogger(__name__)
 
