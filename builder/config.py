@@ -77,9 +77,10 @@ class BuildConfig:
     """How repositories become rows.
 
     Attributes:
-        llm: URL of the model server that writes and scores; none starts the embedded model.
-        generator: URL of the server that writes, where it is not ``llm``.
-        scorer: URL of the server that scores (the model to be trained), where it is not ``llm``.
+        llm: URL of the model server that writes and scores, or a list of those that serve the same model and
+            share the calls evenly; none starts the embedded model.
+        generator: URL or URLs of the server that writes, where it is not ``llm``.
+        scorer: URL or URLs of the server that scores (the model to be trained), where it is not ``llm``.
         tokenizer: The scorer's tokenizer (a path or Hub id), where its model id does not lead to it.
         store: File that keeps every answer; by default one for all builds, in the cache.
         concurrency: Calls in flight to one server.
@@ -99,9 +100,9 @@ class BuildConfig:
         seed: Seed of every generation.
     """
 
-    llm: str | None = None
-    generator: str | None = None
-    scorer: str | None = None
+    llm: str | list[str] | None = None
+    generator: str | list[str] | None = None
+    scorer: str | list[str] | None = None
     tokenizer: str | None = None
     store: str | None = None
     concurrency: int = 8
@@ -123,14 +124,28 @@ class BuildConfig:
         for name in ("concurrency", "workers", "repositories_per_shard"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("llm", "generator", "scorer"):
+            value = getattr(self, name)
+            urls = [value] if isinstance(value, str) else value
+            # An empty list is some list of machines that came out empty, and no wish for the embedded model.
+            if value is not None and not (
+                isinstance(urls, list) and urls and all(isinstance(u, str) for u in urls)
+            ):
+                raise UserError(f"{name}: {value!r} is neither a URL, http://host:port, nor a list of URLs")
 
     @property
-    def generator_url(self) -> str | None:
+    def generator_url(self) -> str | list[str] | None:
         return self.generator or self.llm
 
     @property
-    def scorer_url(self) -> str | None:
+    def scorer_url(self) -> str | list[str] | None:
         return self.scorer or self.llm
+
+    @property
+    def calls_at_once(self) -> int:
+        """Calls that keep all servers of the busier end at work."""
+        ends = (self.generator_url, self.scorer_url)
+        return self.concurrency * max(len(end) if isinstance(end, list) else 1 for end in ends)
 
 
 _PARTS: dict[str, Any] = {

@@ -161,7 +161,7 @@ async def reconstruct_all(
         async def one(numbered: tuple[int, Repository]) -> None:
             results[numbered[0]] = await reconstruct(numbered[1], models, config, wanted)
 
-        await side_by_side(enumerate(repositories), config.concurrency, one)
+        await side_by_side(enumerate(repositories), config.calls_at_once, one)
     return [results[number] for number in sorted(results)]
 
 

@@ -38,9 +38,9 @@ class TrajectoriesConfig(datasets.BuilderConfig):
 
     repos: list[str] = field(default_factory=list)
     build: BuildConfig | dict[str, Any] = field(default_factory=BuildConfig)
-    llm: str | None = None
-    generator: str | None = None
-    scorer: str | None = None
+    llm: str | list[str] | None = None
+    generator: str | list[str] | None = None
+    scorer: str | list[str] | None = None
     seed: int | None = None
 
     def build_config(self) -> BuildConfig:

@@ -191,10 +191,11 @@ async def main() -> None:
     )
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every answer takes")
     parser.add_argument("--max_input_tokens", type=int, default=1500)
+    parser.add_argument("--port", type=int, default=0, help="0: any that is free")
     options = parser.parse_args()
     speed = Speed(options.rate, options.alone) if options.rate else None
     server = Server(Tokenizer.from_file(options.tokenizer), options.max_input_tokens, speed, options.latency)
-    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, limit=1 << 24)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", options.port, limit=1 << 24)
     print(f"ready http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

@@ -107,7 +107,25 @@ def test_options_come_from_a_file_and_the_command_line_overrides_it(tmp_path) ->
 def test_every_build_configuration_is_valid(path) -> None:
     from builder.config import from_dict
 
-    from_dict(yaml.safe_load(path.read_text()))
+    values = yaml.safe_load(path.read_text())
+    from_dict(values)
+    printed = run("build", "x", "--config", str(path), "--print_config")
+    parsed = yaml.safe_load(printed.stdout)
+    assert {name: parsed[name] for name in ("llm", "generator", "scorer") if name in values} == {
+        name: values[name] for name in ("llm", "generator", "scorer") if name in values
+    }
+
+
+def test_servers_are_given_as_a_list_or_one_by_one() -> None:
+    urls = ["http://a:80", "http://b:80"]
+    for given in (["--llm", json.dumps(urls)], [f"--llm+={url}" for url in urls]):
+        printed = run("build", "x", *given, "--print_config").stdout
+        assert yaml.safe_load(printed)["llm"] == urls
+
+
+def test_an_empty_list_of_servers_does_not_start_the_embedded_model(tmp_path) -> None:
+    (tmp_path / "a.py").write_text("A = 1\n")
+    assert "scorer: [] is neither a URL" in one_line(run("build", str(tmp_path), "--scorer=[]"))
 
 
 def test_structure_prints_json_with_paths_relative_to_the_root(tmp_path) -> None:

@@ -142,8 +142,9 @@ def test_every_stored_score_is_a_score_of_the_row_token_for_token(
 
 
 def test_building_through_datasets_gives_the_same_rows_for_any_number_of_workers(
-    built, repositories, tiny_url, tmp_path
+    built, repositories, tiny_url, tmp_path, counting_proxy
 ) -> None:
+    another = counting_proxy(tiny_url)
     for workers in (None, 2):
         folder = tmp_path / str(workers)
         options = {**OPTIONS, "store": str(folder / "store.sqlite")}
@@ -151,7 +152,7 @@ def test_building_through_datasets_gives_the_same_rows_for_any_number_of_workers
             "./builder",
             "repo2agent-search",
             repos=repositories,
-            llm=tiny_url,
+            llm=[tiny_url, another.url] if workers else tiny_url,
             build=options,
             num_proc=workers,
             cache_dir=str(folder),

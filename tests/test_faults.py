@@ -11,16 +11,22 @@ Stalls are scaled down to a sixtieth, waiting to a fifteenth. With the true leng
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import multiprocessing
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from datasets import Dataset
@@ -67,29 +73,36 @@ def tokenizer_directory(bytes_tokenizer, project, tmp_path_factory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="module")
-def server(tokenizer_directory):
-    """The URL of a server that gives every request its answer at once."""
+@contextlib.contextmanager
+def serving(tokenizer_directory: Path, port: str = "0") -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """URL and process of a server that gives every request its answer at once."""
     script = Path(__file__).with_name("fake_tgi.py")
     with subprocess.Popen(
-        [sys.executable, script, tokenizer_directory / "tokenizer.json"],
+        [sys.executable, script, tokenizer_directory / "tokenizer.json", "--port", port],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().removeprefix("ready ").strip()
+        yield process.stdout.readline().removeprefix("ready ").strip(), process
         assert process.stdin is not None
         process.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def server(tokenizer_directory):
+    """The URL of such a server."""
+    with serving(tokenizer_directory) as (url, _):
+        yield url
 
 
 @pytest.fixture(scope="module")
 def arguments(project, tokenizer_directory):
     """``arguments(url, folder)``: what follows ``repo2agent``; store and rows lie in ``folder``."""
 
-    def give(url: str, folder: Path) -> list[str]:
+    def give(url: str | list[str], folder: Path) -> list[str]:
         options = {
-            "llm": url,
+            "llm": url if isinstance(url, str) else json.dumps(url),
             "tokenizer": str(tokenizer_directory),
             "store": str(folder / "store.sqlite"),
             "output": str(folder / "built"),
@@ -236,4 +249,97 @@ def test_a_server_that_is_gone_for_good_ends_the_build_in_one_line_and_nothing_i
     again = counting_proxy(server)
     finish(arguments(again.url, tmp_path))
     assert sum(CANARY not in body for body in again.requests) == num_stored(calm) - kept
+    assert rows(tmp_path) == rows(calm)
+
+
+def asked(proxies) -> list[int]:
+    """Requests to each of ``proxies`` that were neither a canary nor a trial."""
+    return [
+        sum(CANARY not in body and '"max_tokens":1,' not in body for body in proxy.requests)
+        for proxy in proxies
+    ]
+
+
+def until(words: str, stream: IO[str]) -> str:
+    """What a build says up to the line with ``words``, or to its end."""
+    said = ""
+    for line in stream:
+        said += line
+        if words in line:
+            break
+    return said
+
+
+def told(said: str) -> list[str]:
+    """What a build said beside its progress."""
+    return re.findall(r"repo2agent: .*|http://.*|Traceback.*", said)
+
+
+def test_several_servers_share_a_build_evenly_and_the_rows_are_those_of_one(
+    arguments, calm, counting_proxy, server, tmp_path
+) -> None:
+    proxies = [counting_proxy(server) for _ in range(3)]
+    process = start(arguments([proxy.url for proxy in proxies], tmp_path))
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert told(said) == []
+    assert sum(asked(proxies)) == num_stored(calm)
+    assert asked(proxies) == pytest.approx([num_stored(calm) / 3] * 3, rel=0.05)
+    assert rows(tmp_path) == rows(calm)
+
+
+def test_a_server_that_is_killed_is_left_out_and_used_again_once_it_is_back(
+    arguments, calm, counting_proxy, server, tmp_path, tokenizer_directory
+) -> None:
+    go_on = threading.Event()
+    go_on.set()
+
+    async def hold(request, body, response):
+        while not go_on.is_set():
+            await asyncio.sleep(0.01)
+        return response
+
+    proxies = [counting_proxy(server, hold) for _ in range(2)]
+    with serving(tokenizer_directory) as (url, process):
+        build = start(arguments([proxies[0].url, proxies[1].url, url], tmp_path))
+        assert build.stderr is not None
+        assert proxies[0].wait_for(40, timeout=120)
+        go_on.clear()  # from here on there is work left for a server that comes back
+        process.kill()
+        said = until("left out", build.stderr)
+    with serving(tokenizer_directory, url.rpartition(":")[2]):
+        said += until("taken in", build.stderr)
+        go_on.set()
+        _, rest = build.communicate(timeout=300)
+    assert build.returncode == 0, rest
+    left_out, back = told(said + rest)
+    assert left_out.startswith(f"{url}: left out (connection refused)")
+    assert back == f"{url}: answers and is taken in"
+    assert rows(tmp_path) == rows(calm)
+    assert num_stored(tmp_path) == num_stored(calm)
+    assert asked(proxies) == pytest.approx([sum(asked(proxies)) / 2] * 2, rel=0.1)
+
+
+def test_when_all_servers_are_gone_the_build_ends_in_one_line_and_nothing_is_lost(
+    arguments, calm, counting_proxy, server, tmp_path
+) -> None:
+    proxies = [counting_proxy(server) for _ in range(3)]
+    build = start(arguments([proxy.url for proxy in proxies], tmp_path))
+    assert proxies[0].wait_for(70, timeout=120)
+    for proxy in proxies:
+        proxy.close()
+    died = time.monotonic()
+    _, said = build.communicate(timeout=300)
+    assert time.monotonic() - died < 120
+    assert build.returncode == 1
+    *left_out, line = told(said)
+    assert [said.partition(": ")[2][:8] for said in left_out] == ["left out"] * 2
+    assert line.startswith("repo2agent: error: no server of fake/model is left; the last: http://")
+    assert line.endswith("start again once the server answers")
+
+    kept = num_stored(tmp_path)
+    assert 0 <= sum(asked(proxies)) - kept <= 3 * BuildConfig().concurrency
+    again = counting_proxy(server)
+    finish(arguments(again.url, tmp_path))
+    assert sum(asked([again])) == num_stored(calm) - kept
     assert rows(tmp_path) == rows(calm)

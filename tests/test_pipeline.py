@@ -184,11 +184,21 @@ def test_a_config_that_there_is_not_is_named() -> None:
         ({"round": 3}, "unknown option round"),
         ({"search": {"rounds": -1}}, "rounds must not be negative"),
         ({"search": {"k": 2}}, "unexpected keyword"),
+        ({"llm": []}, "llm: .* neither a URL"),
+        ({"scorer": [3]}, "scorer: .* neither a URL"),
     ],
 )
 def test_a_wrong_configuration_is_named(values, word) -> None:
     with pytest.raises(UserError, match=word):
         from_dict(values)
+
+
+def test_several_servers_are_kept_busy_together() -> None:
+    config = from_dict(
+        {"generator": ["http://a", "http://b", "http://c"], "scorer": "http://d", "concurrency": 5}
+    )
+    assert config.calls_at_once == 15
+    assert from_dict({"llm": "http://a", "concurrency": 5}).calls_at_once == 5
 
 
 def test_values_as_they_stand_in_yaml_become_a_configuration() -> None:

@@ -7,6 +7,9 @@ Example::
         logprobs = await model.score(context_ids, target_ids)
         print(model.info.model_id, model.usage)
 
+    async with connect(["http://node1:8080", "http://node2:8080"]) as model:  # two servers of one model
+        ...
+
     with pocket_server() as url:  # a local model behind the same protocol, gone when this process is gone
         ...
 """

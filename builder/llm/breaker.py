@@ -8,8 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import chain
 
-from builder.errors import UserError
-from builder.llm.protocol import ModelError
+from builder.llm.protocol import ModelError, ServerGone
 
 # Calls: the candidates of one thought share a context, and it alone may be what a server fails at.
 SEVERAL = 4
@@ -31,6 +30,9 @@ class Breaker:
     for reasons that may pass: a few that stall take as long by chance. Where answers are known to take long,
     twice the slowest is waited for instead, but not for a server out of reach. Silence alone is no failure:
     after ``SILENCE`` seconds ``probe`` asks, and a server that answers is slow.
+
+    ``lasted_by_all`` has the seconds that all servers of the model took, by kind: they are gone by as long as
+    this one has answered too little.
     """
 
     def __init__(self, url: str, patience: float, probe: Callable[[], Awaitable[object]]) -> None:
@@ -41,18 +43,20 @@ class Breaker:
         self._failed: set[asyncio.Timeout] = set()
         self._num_failures = 0
         self._failing_since: float | None = None
-        self._out_of_reach = False
-        self._words = ""
+        self.out_of_reach = False
+        self.words = ""
         self._heard = 0.0
-        self._lasted: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=RECENT))
+        self._lasted = recent_by_kind()
+        self.lasted_by_all = self._lasted
+        self._unlimited: dict[asyncio.Timeout, tuple[str, float]] = {}
         self._watcher: asyncio.Task[None] | None = None
-        self._verdict: str | None = None
+        self._verdict: tuple[str, str, str] | None = None
 
     @contextlib.asynccontextmanager
     async def watched(self) -> AsyncIterator[asyncio.Timeout]:
         """The time of one call with its retries. Wherever it waits, ``UserError`` ends it when this opens."""
         if self._verdict is not None:
-            raise UserError(self._verdict)
+            raise ServerGone(*self._verdict)
         if not self._calls:
             self._heard = _now()
             self._watcher = asyncio.create_task(self._watch())
@@ -64,23 +68,37 @@ class Breaker:
         except (TimeoutError, ModelError):
             if self._verdict is None:
                 raise
-            raise UserError(self._verdict) from None
+            raise ServerGone(*self._verdict) from None
         finally:
             self._calls.discard(call)
             if not self._calls and self._watcher is not None:
                 self._watcher.cancel()
 
+    @contextlib.asynccontextmanager
+    async def limited(self, kind: str, stalls: int) -> AsyncIterator[None]:
+        """The time of one attempt of a call that stalled ``stalls`` times; ``TimeoutError`` at its limit."""
+        limit = self.time_limit(kind, stalls)
+        async with asyncio.timeout(limit) as attempt:
+            if limit is None and self.lasted_by_all is not self._lasted:
+                self._unlimited[attempt] = kind, _now()
+            try:
+                yield
+            finally:
+                self._unlimited.pop(attempt, None)
+
     def succeeded(self, kind: str, seconds: float) -> None:
         self._heard = _now()
         self._failing_since = None
-        self._out_of_reach = False
+        self.out_of_reach = False
         self._failed.clear()
         self._num_failures = 0
         self._lasted[kind].append(seconds)
+        if self.lasted_by_all is not self._lasted:
+            self.lasted_by_all[kind].append(seconds)
 
     def failed(self, call: asyncio.Timeout, words: str, *, out_of_reach: bool, stalled: bool) -> None:
         """An attempt failed for a reason that may pass. Never one of the request's own."""
-        self._out_of_reach = out_of_reach
+        self.out_of_reach = out_of_reach
         self._num_failures += 1
         if not out_of_reach:
             self._failed.add(call)
@@ -91,24 +109,26 @@ class Breaker:
     def time_limit(self, kind: str, stalls: int) -> float | None:
         """Seconds for the next attempt of a call that stalled ``stalls`` times; None: not known."""
         lasted = self._lasted[kind]
+        if len(lasted) < FEW:
+            lasted = self.lasted_by_all[kind]
         return max(STALL, SLOWER * max(lasted)) * (2 if stalls else 1) if len(lasted) >= FEW else None
 
     @property
     def suspicious(self) -> bool:
         """Whether nothing has succeeded since the server seemed to fail: it recovers, or this opens."""
-        return self._verdict is None and (self._out_of_reach or len(self._failed) >= SEVERAL)
+        return self._verdict is None and (self.out_of_reach or len(self._failed) >= SEVERAL)
 
     @property
     def overdue(self) -> bool:
         """Whether nothing has succeeded for so long that many retries are no use."""
-        if self._failing_since is None or not (self._out_of_reach or self._num_failures >= MANY):
+        if self._failing_since is None or not (self.out_of_reach or self._num_failures >= MANY):
             return False
         slowest = max(chain.from_iterable(self._lasted.values()), default=0.0)
-        bound = self._bound if self._out_of_reach else max(self._bound, 2 * slowest)
+        bound = self._bound if self.out_of_reach else max(self._bound, 2 * slowest)
         return _now() - self._failing_since >= bound
 
     def _blame(self, words: str, since: float) -> None:
-        self._words = words
+        self.words = words
         if self._failing_since is None:
             self._failing_since = since
         self._open_if_due()
@@ -118,8 +138,9 @@ class Breaker:
             assert self._failing_since is not None
             seconds = f"{_now() - self._failing_since:.0f} s"
             self._verdict = (
-                f"{self._url}: no call has succeeded for {seconds} ({self._words}); "
-                "all answers so far are kept: start again once the server answers"
+                self._url,
+                f"no call has succeeded for {seconds} ({self.words})",
+                "all answers so far are kept: start again once the server answers",
             )
             for call in self._calls:
                 call.reschedule(_now())
@@ -130,6 +151,10 @@ class Breaker:
         while True:
             await asyncio.sleep(self._bound / 25)
             self._open_if_due()
+            for attempt, (kind, began) in list(self._unlimited.items()):
+                if (limit := self.time_limit(kind, 0)) is not None:  # other servers have answered meanwhile
+                    del self._unlimited[attempt]
+                    attempt.reschedule(max(_now(), began + limit))
             since = self._heard
             if _now() - since < SILENCE:
                 continue
@@ -137,11 +162,15 @@ class Breaker:
                 async with asyncio.timeout(PROBE):
                     await self._probe()
                 self._heard = max(self._heard, _now())
-                self._out_of_reach = False
+                self.out_of_reach = False
             except (httpx2.HTTPError, TimeoutError) as error:
                 if self._heard == since:  # else a call was answered meanwhile
-                    self._out_of_reach = True
+                    self.out_of_reach = True
                     self._blame(f"no answer to anything: {str(error) or type(error).__name__}", since)
+
+
+def recent_by_kind() -> dict[str, deque[float]]:
+    return defaultdict(lambda: deque(maxlen=RECENT))
 
 
 def _now() -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from builder.errors import UserError
 from builder.llm.breaker import Breaker
 from builder.llm.pace import Pace
-from builder.llm.protocol import ModelError
+from builder.llm.protocol import ModelError, ServerGone
 from builder.llm.usage import Usage
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ OVERLOADED = frozenset({408, 429, 503, 504})
 
 class Garbled(Exception):
     """An answer that is cut off, or not what was asked for."""
+
+
+class Elsewhere(ModelError):
+    """The server does not answer, and others of the same model do: one of them is to be asked."""
 
 
 class Caller:
@@ -53,6 +57,45 @@ class Caller:
         self._patience = patience
         self._pace = Pace(concurrency or CONCURRENCY)
         self._breaker = Breaker(url, patience, probe)
+        self._others: Callable[[], bool] = lambda: False
+
+    def join(
+        self, lasted: dict[str, deque[float]], others: Callable[[], bool], on_room: Callable[[], None]
+    ) -> None:
+        """Be one of several that ask servers of one model.
+
+        ``lasted`` is shared by them, ``others`` tells whether another server may be asked, and ``on_room`` is
+        called when this one can take a call more. A call whose server is out of reach or hangs then raises
+        ``Elsewhere`` where there are others.
+        """
+        self._breaker.lasted_by_all = lasted
+        self._others = others
+        self._pace.on_room = on_room
+
+    @property
+    def load(self) -> float:
+        """Calls at the server or waiting for it, relative to what it takes; below 1 there is room."""
+        return self._pace.load
+
+    @property
+    def most(self) -> int:
+        """Most calls that are ever in flight there."""
+        return self._pace.most
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether nobody answered there last time."""
+        return self._breaker.out_of_reach
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether nothing has succeeded since the server seemed to fail."""
+        return self._breaker.suspicious
+
+    @property
+    def words(self) -> str:
+        """How the last failure showed."""
+        return self._breaker.words
 
     def limit(self, most: int) -> None:
         """Never send more than ``most`` requests at once."""
@@ -82,9 +125,10 @@ class Caller:
         except Garbled as error:
             raise ModelError(f"{path}: {error}") from error
         except httpx2.ConnectError as error:
-            raise UserError(
-                f"{self._url}: no server answers ({_reason(error)}); start one, or leave llm out to use the "
-                "embedded model"
+            raise ServerGone(
+                self._url,
+                f"no server answers ({_reason(error)})",
+                "start one, or leave llm out to use the embedded model",
             ) from error
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise ModelError(f"{path}: no answer in time") from error
@@ -118,6 +162,8 @@ class Caller:
                 failures[Garbled] += isinstance(error, Garbled)
                 if passing(error):
                     self._breaker.failed(call, _told(error), out_of_reach=out_of_reach, stalled=stalled)
+                    if (out_of_reach or stalled) and self._others():
+                        raise Elsewhere(f"{path}: {_told(error)}") from None
                 raise
 
         try:
@@ -160,7 +206,7 @@ class Caller:
         async with self._pace.turn() as turn:
             began = clock()
             try:
-                async with asyncio.timeout(self._breaker.time_limit(path, stalls)):
+                async with self._breaker.limited(path, stalls):
                     answer = await ask()
             except RecursionError as error:  # how huggingface_hub takes a NaN
                 raise Garbled("a NaN in the answer") from error

@@ -1,4 +1,4 @@
-"""A model behind a URL, with the store in front of it: what the rest of the house calls."""
+"""A model behind a URL, or several, with the store in front of it: what the rest of the house calls."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from builder.llm.calls import PATIENCE
 from builder.llm.canary import check_scoring
 from builder.llm.endpoint import Endpoint
 from builder.llm.openai import OpenAICompatible
+from builder.llm.pool import Pool
 from builder.llm.protocol import Capabilities, Message, ModelInfo
 from builder.llm.store import Store, answer_key
 from builder.llm.tgi import TGI
@@ -28,7 +29,7 @@ class Connection:
 
     def __init__(
         self,
-        engine: OpenAICompatible,
+        engine: OpenAICompatible | Pool,
         store: Store | None = None,
         on_call: Callable[[Usage], None] | None = None,
     ) -> None:
@@ -125,10 +126,6 @@ class Connection:
         if not task.cancelled():
             task.exception()  # seen, even if every asker has gone
 
-    async def check_scoring(self) -> None:
-        """Score a canary. Raises ``UserError`` where the server's scores cannot be used."""
-        await check_scoring(self._engine, self._store)
-
     async def close(self) -> None:
         """Give up what is in flight and close the engine's connections."""
         for task in list(self._in_flight.values()):
@@ -139,7 +136,7 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def connect(
-    url: str,
+    url: str | Sequence[str],
     *,
     store: Path | None = None,
     tokenizer: Any = None,
@@ -152,10 +149,12 @@ async def connect(
     """Open the model that answers at ``url``: TGI or vLLM, or any OpenAI-compatible server to generate only.
 
     Args:
+        url: the server's address, or those of several that serve the same model and share the calls evenly.
+            Of several, one that dies is left out with a warning until it answers again.
         store: SQLite file of answers, shared with other processes; None keeps nothing.
         tokenizer: the model's fast tokenizer, its Hub id or its directory; by default the server's model id.
-        concurrency: most requests at once; by default 8, or fewer where the server says so, and fewer while
-            it cannot take as many.
+        concurrency: most requests at once to one server; by default 8, or fewer where the server says so, and
+            fewer while it cannot take as many.
         scoring: score a canary first, so that a server is refused here that cannot score, or scores otherwise
             than transformers does with the same weights.
         api_key: sent as bearer token to this server only; by default ``$REPO2AGENT_API_KEY``. The Hub's
@@ -163,19 +162,35 @@ async def connect(
         patience: seconds of waiting, over all retries of a call, after which it counts as failed.
         on_call: called with the counters after each call, for progress bars.
 
-    Raises ``UserError`` in one line where nobody answers, the protocol is another, or scores cannot be had.
+    Raises ``UserError`` in one line where nobody answers, the protocol is another, scores cannot be had, or
+    two of several servers differ.
     """
-    with contextlib.nullcontext() if store is None else contextlib.closing(Store(store)) as answers:
-        endpoint = Endpoint(url, concurrency=concurrency, api_key=api_key, patience=patience)
+    urls = list(dict.fromkeys([url] if isinstance(url, str) else url))
+    if not urls:
+        raise UserError("an empty list of model servers; give at least one address, http://host:port")
+    usage = Usage()
+
+    async def open_engine(url: str) -> OpenAICompatible:
+        endpoint = Endpoint(url, concurrency=concurrency, api_key=api_key, patience=patience, usage=usage)
         try:
-            engine = await _recognised(endpoint, tokenizer)
+            return await _recognised(endpoint, tokenizer)
         except BaseException:
             await endpoint.close()
             raise
+
+    with contextlib.nullcontext() if store is None else contextlib.closing(Store(store)) as answers:
+
+        async def check(engine: OpenAICompatible) -> None:
+            nonlocal tokenizer
+            if scoring:
+                engine.tokenizer = tokenizer
+                await check_scoring(engine, answers)
+                tokenizer = engine.tokenizer  # read once for all servers
+
+        engine = Pool(open_engine, check, patience) if len(urls) > 1 else await open_engine(urls[0])
         connection = Connection(engine, answers, on_call)
         try:
-            if scoring:
-                await connection.check_scoring()
+            await (engine.open(urls) if isinstance(engine, Pool) else check(engine))
             yield connection
         finally:
             await connection.close()

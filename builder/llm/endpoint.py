@@ -20,7 +20,7 @@ class Endpoint:
     """Where a model answers. ``close`` it in the event loop that it was used in.
 
     ``client`` is ``huggingface_hub``'s, for the routes that it knows; ``get`` and ``post`` reach the others
-    through the same connections.
+    through the same connections. ``usage`` may be shared by several.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Endpoint:
         api_key: str | None = None,
         patience: float = PATIENCE,
         timeout: float = TIMEOUT,
+        usage: Usage | None = None,
     ) -> None:
         import httpx2
         from huggingface_hub import AsyncInferenceClient
@@ -38,7 +39,7 @@ class Endpoint:
         if not url.startswith(("http://", "https://")):
             raise UserError(f"{url}: not a server's address; give it as http://host:port")
         self.url = url.rstrip("/").removesuffix("/v1")
-        self.usage = Usage()
+        self.usage = Usage() if usage is None else usage
         self.caller = Caller(
             self.url, self.usage, concurrency=concurrency, patience=patience, probe=self._probe
         )

@@ -76,6 +76,10 @@ class OpenAICompatible:
             self._tokenizer = _load_tokenizer(self._tokenizer, self.weights)
         return self._tokenizer
 
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
     async def generate(
         self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0, seed: int = 0
     ) -> str:

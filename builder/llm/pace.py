@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 
 class Pace:
@@ -16,6 +16,8 @@ class Pace:
     from 128 to 1. As many successes as the limit (one round-trip) raise it by one. Calls sent before
     a halving say nothing of the limit after it, so one round-trip halves once however many of its calls fail.
     The floor is 1, so that calls are always tried.
+
+    ``on_room`` is told when there is room that nobody waits for.
     """
 
     def __init__(self, most: int) -> None:
@@ -24,6 +26,12 @@ class Pace:
         self._successes = 0
         self._halvings = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self.on_room: Callable[[], None] = lambda: None
+
+    @property
+    def load(self) -> float:
+        """Calls in flight and before it, for each that may be in flight. Below 1 there is room."""
+        return (self.in_flight + len(self._waiting)) / self.limit
 
     def cap(self, most: int) -> None:
         """Never let more than ``most`` through, from now on."""
@@ -73,3 +81,5 @@ class Pace:
             if not place.done():  # else its call was cancelled while it waited
                 self.in_flight += 1
                 place.set_result(None)
+        if self.load < 1:
+            self.on_room()

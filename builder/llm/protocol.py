@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from builder.errors import UserError
+
 Message = dict[str, str]  # {"role": "system" | "user" | "assistant", "content": "…"}
 
 
@@ -39,6 +41,14 @@ class Capabilities:
 
 class ModelError(Exception):
     """One call failed for good (after retries). It costs the thought it was for, never the run."""
+
+
+class ServerGone(UserError):
+    """Nobody answers at ``url``: ``words`` say how that shows, ``advice`` what to do about it."""
+
+    def __init__(self, url: str, words: str, advice: str) -> None:
+        super().__init__(f"{url}: {words}; {advice}")
+        self.words = words
 
 
 class Model(Protocol):

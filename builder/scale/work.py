@@ -66,7 +66,7 @@ class _Worker:
         self._unfinished: dict[int, int] = {}  # repositories of each shard
 
     async def shards(self, numbers: list[int]) -> None:
-        await side_by_side(self._repositories(numbers), self._job.config.concurrency, self._one)
+        await side_by_side(self._repositories(numbers), self._job.config.calls_at_once, self._one)
         self._note()
 
     def _repositories(self, numbers: list[int]) -> Iterator[tuple[int, int, Record | None]]:
