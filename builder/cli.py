@@ -58,6 +58,7 @@ def structure(options: Namespace) -> None:
 
 def build(options: Namespace) -> None:
     """Turn repositories into a trajectory dataset."""
+    from builder.hub import write_card
     from builder.pipeline import build as build_tables
     from builder.rows import note_usage, statistics, write_dataset
 
@@ -69,6 +70,7 @@ def build(options: Namespace) -> None:
     config = from_dict({entry.name: options.as_dict()[entry.name] for entry in fields(BuildConfig)})
     tables = build_tables(options.repos, config, partial(note_usage, output))
     write_dataset(output, tables)
+    write_card(output)
     # The first table of rows, one a repository: the log's are something else.
     rows = next((table for name, table in tables.items() if name != "search-log"), {})
     figures = statistics(row for split in rows.values() for row in split)
@@ -117,8 +119,8 @@ def serve(options: Namespace) -> None:
 
 
 def publish(options: Namespace) -> None:
-    """Push a built dataset to the Hub, as a private dataset unless told otherwise."""
-    from builder.rows import publish as push
+    """Push a built dataset to the Hub, as a private dataset unless told otherwise; again to go on."""
+    from builder.hub import publish as push
 
     print(push(Path(options.dataset), options.name, private=not options.public))
 

@@ -22,7 +22,7 @@ from builder.errors import UserError
 from builder.llm import Connection, Model, connect, pocket_server
 from builder.repository import Repository, identify, load
 from builder.rows import (
-    CONFIGS,
+    BUILDABLE_CONFIGS,
     DEFAULT_CONFIGS,
     Provenance,
     messages_row,
@@ -68,7 +68,7 @@ class Reconstruction:
     log: list[dict[str, Any]] = field(default_factory=list)
 
     def of(self, config: str) -> list[dict[str, Any]]:
-        """The rows of ``config``, one of ``CONFIGS`` that was wanted."""
+        """The rows of ``config``, one of ``BUILDABLE_CONFIGS`` that was wanted."""
         if config == "messages":
             return [messages_row(self.rows["repo2agent-search"])]
         return self.log if config == "search-log" else [self.rows[config]]
@@ -150,9 +150,9 @@ def build(
     Interrupted and started again, it asks for nothing that the store holds. ``on_usage`` is told at the end,
     whatever that is, what the models were asked for.
     """
-    if unknown := sorted(set(config.configs) - set(CONFIGS)):
-        raise UserError(f"no config {', '.join(unknown)}; there are {', '.join(CONFIGS)}")
-    wanted = [name for name in CONFIGS if name in (config.configs or DEFAULT_CONFIGS)]
+    if unknown := sorted(set(config.configs) - set(BUILDABLE_CONFIGS)):
+        raise UserError(f"no config {', '.join(unknown)}; there are {', '.join(BUILDABLE_CONFIGS)}")
+    wanted = [name for name in BUILDABLE_CONFIGS if name in (config.configs or DEFAULT_CONFIGS)]
     repositories = load_all(sources, alone=len(sources) == 1)
     if not repositories:
         raise UserError(f"none of the {len(sources)} repositories could be read; see the lines above")

@@ -11,9 +11,10 @@ from typing import Any
 import datasets
 
 from builder.config import BuildConfig, from_dict
+from builder.errors import UserError
 from builder.pipeline import identity_split, load_all, reconstruct_all, serving
 from builder.repository import fingerprint
-from builder.rows import CONFIGS, SPLITS, built_files, features_of
+from builder.rows import BUILDABLE_CONFIGS, CONFIGS, SPLITS, built_files, features_of
 
 # Rows are yielded after so many repositories, or two for each call in flight where those are more: few enough
 # to keep memory flat, and enough to keep a server busy.
@@ -79,6 +80,8 @@ class Trajectories(datasets.GeneratorBasedBuilder):
     def _split_generators(self, _dl_manager: Any) -> list[datasets.SplitGenerator]:
         splits: dict[str, list[str]] = {split: [] for split in SPLITS}
         if self.config.repos:
+            if self.config.name not in BUILDABLE_CONFIGS:
+                raise UserError(f"{self.config.name} is made by a build of many; read a built folder")
             self._served = self._servers.enter_context(serving(self.config.build_config()))
             for source in self.config.repos:
                 splits[identity_split(source, self.config.build_config())].append(source)

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"cli"},
     {"trajectories", "registration"},
+    {"hub"},
     {"pipeline", "report"},
     {"config"},
     {"rows"},
