@@ -118,8 +118,8 @@ def serve(options: Namespace) -> None:
 
 
 def publish(options: Namespace) -> None:
-    """Push a built dataset to the Hub, as a private dataset unless told otherwise."""
-    from builder.rows import publish as push
+    """Push a built dataset to the Hub, as a private dataset unless told otherwise; again to go on."""
+    from builder.hub import publish as push
 
     print(push(Path(options.dataset), options.name, private=not options.public))
 

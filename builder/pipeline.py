@@ -52,7 +52,7 @@ class Reconstruction:
     log: list[dict[str, Any]] = field(default_factory=list)
 
     def of(self, config: str) -> list[dict[str, Any]]:
-        """The rows of ``config``, one of ``CONFIGS`` that was wanted."""
+        """The rows of ``config``, one of ``BUILDABLE_CONFIGS`` that was wanted."""
         if config == "messages":
             return [messages_row(self.rows["repo2agent-search"])]
         return self.log if config == "search-log" else [self.rows[config]]

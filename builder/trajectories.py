@@ -14,9 +14,10 @@ import datasets
 
 from builder.cache import cache_home
 from builder.config import BuildConfig, from_dict
+from builder.errors import UserError
 from builder.pipeline import serving
 from builder.repository import expand, fingerprint
-from builder.rows import CONFIGS, SPLITS, built_files, features_of
+from builder.rows import BUILDABLE_CONFIGS, CONFIGS, SPLITS, built_files, features_of
 from builder.scale import Job, build_shards, prepare, run, showing
 
 _PER_SHARD = 4  # repositories: shards are what `num_proc` divides
@@ -83,6 +84,8 @@ class Trajectories(datasets.GeneratorBasedBuilder):
     def _split_generators(self, _dl_manager: Any) -> list[datasets.SplitGenerator]:
         splits: dict[str, list[Any]] = {split: [] for split in SPLITS}
         if self.config.repos:
+            if self.config.name not in BUILDABLE_CONFIGS:
+                raise UserError(f"{self.config.name} is made by a build of many; read a built folder")
             job = self._prepared()
             self._job = Job(job.place.url, self._servers.enter_context(serving(job.config)))
             for shard in range(self._job.totals()["num_shards"]):

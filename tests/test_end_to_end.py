@@ -20,8 +20,9 @@ from datasets import Dataset, load_dataset
 
 import builder  # noqa: F401  (lets load_dataset build)
 from builder.config import BuildConfig
+from builder.errors import UserError
 from builder.llm import pocket_server
-from builder.rows import CONFIGS, DEFAULT_CONFIGS, read_usage
+from builder.rows import BUILDABLE_CONFIGS, DEFAULT_CONFIGS, read_usage
 from builder.trajectory import replay
 
 ROOT = Path(__file__).parents[1]
@@ -194,13 +195,18 @@ def test_it_builds_where_an_event_loop_runs_already(built, repositories, tiny_ur
     assert asyncio.run(notebook()).to_list() == table(built, "repo2agent-search")[:1]
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", BUILDABLE_CONFIGS)
 def test_every_config_builds_through_datasets(config, repositories, tiny_url, tmp_path) -> None:
     options = {**OPTIONS, "store": str(tmp_path / "store.sqlite")}
     dataset = load_dataset(
         "./builder", config, repos=repositories[:1], llm=tiny_url, build=options, cache_dir=str(tmp_path)
     )["train"]
     assert len(dataset) >= 1
+
+
+def test_what_no_single_repository_makes_is_not_built_through_datasets(repositories, tmp_path) -> None:
+    with pytest.raises(UserError, match="left-out is made by a build of many; read a built folder"):
+        load_dataset("./builder", "left-out", repos=repositories[:1], cache_dir=str(tmp_path))
 
 
 def test_a_killed_build_goes_on_where_it_was(built, repositories, tiny_url, tmp_path, counting_proxy) -> None:

@@ -17,7 +17,7 @@ from builder.errors import UserError
 from builder.llm import ModelError
 from builder.pipeline import Models, build, reconstruct
 from builder.repository import load
-from builder.rows import CONFIGS, DEFAULT_CONFIGS, debugging, problems
+from builder.rows import BUILDABLE_CONFIGS, DEFAULT_CONFIGS, debugging, problems
 from builder.structure import analyze
 from builder.trajectory import from_row, render, replay, turns, without_words
 from builder.trajectory.steps import STRUCTURE_KINDS
@@ -127,7 +127,7 @@ def debugging_model(scripted):
 def test_rows_with_debugging_replay_and_are_true(package, scripted) -> None:
     repository = load(source(package))
     model = debugging_model(scripted)
-    result = asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), CONFIGS))
+    result = asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), BUILDABLE_CONFIGS))
     blueprint = analyze(repository)
     for config in DEBUG_CONFIGS:
         row = result.rows[config]
@@ -154,7 +154,7 @@ def test_debugging_changes_no_other_row_and_is_the_same_again(scripted) -> None:
         model = debugging_model(scripted)
         return asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), wanted))
 
-    everything, plain = rows(CONFIGS), rows(DEFAULT_CONFIGS)
+    everything, plain = rows(BUILDABLE_CONFIGS), rows(DEFAULT_CONFIGS)
     assert {config: everything.rows.get(config) for config in DEFAULT_CONFIGS} == {
         config: plain.rows.get(config) for config in DEFAULT_CONFIGS
     }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import UserError
-from builder.report.evidence import OUTCOMES, RANDOM, SEARCHED, Evidence, Interval
+from builder.report.evidence import OUTCOMES, Evidence, Interval
+from builder.report.rounds import RANDOM, SEARCHED, Rounds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +50,14 @@ def style() -> Iterator[None]:
         yield
 
 
+def draw_rounds(found: Rounds) -> bytes | None:
+    """The chart of ``found`` as PNG; None where matplotlib is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return None
+    with style():
+        return png(rounds(found))
+
+
 def _figure(height: float) -> Figure:
     from matplotlib.figure import Figure
 
@@ -71,7 +81,7 @@ def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-def rounds(evidence: Evidence) -> Figure:
+def rounds(evidence: Evidence | Rounds) -> Figure:
     """Mean NLL of the code and mean length of thoughts over the rounds (the paper's Figure 3)."""
     figure = _figure(3.4)
     left, right = figure.subplots(1, 2)

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from builder.report.rounds import RANDOM, SEARCHED, Entries, Key, Point, RoundSums, by_thought, last, stands
 from builder.search import CONTROLS
 
-SEARCHED, RANDOM = "repo2agent-search", "repo2agent-random"
 RESAMPLES = 2_000
 FEW = 5  # repositories, below which files are resampled instead
 # What may become of a rewrite, in the log's own words up to their figures.
@@ -46,17 +46,6 @@ class Interval:
     def verdict(self) -> str:
         """Of a gain: "gain", "loss", or "no difference" where the interval holds zero."""
         return "gain" if self.low > 0 else "loss" if self.high < 0 else "no difference"
-
-
-@dataclass(frozen=True)
-class Point:
-    """What stood after one round: means over the thoughts, and how many took a rewrite in it."""
-
-    round: int
-    nll: float
-    body_nll: float | None
-    num_thought_tokens: float
-    num_accepted: int
 
 
 @dataclass(frozen=True)
@@ -107,25 +96,26 @@ class Evidence:
 def evidence(rows: Iterable[Mapping[str, Any]], log: Iterable[Mapping[str, Any]]) -> Evidence:
     """The figures of ``rows`` (of ``repo2agent-search``) and of ``search-log``."""
     rows, log = list(rows), list(log)
-    own = _by_thought(log, SEARCHED)
-    chance = _by_thought(log, RANDOM)
+    own = by_thought(log, SEARCHED)
+    chance = by_thought(log, RANDOM)
     kept = {
         (row["id"], row["steps"][score["step"]]["path"]): score for row in rows for score in row["scores"]
     }
-    compared = [key for key in kept if key in own and (not chance or _stands(chance.get(key, ())))]
+    compared = [key for key in kept if key in own and (not chance or stands(chance.get(key, ())))]
     thoughts = [_thought(key, own[key], chance.get(key, ())) for key in compared]
-    rounds = range(max((entry["round"] for entry in log), default=0) + 1)
+    sums = RoundSums(bool(chance))
+    for key in compared:
+        sums.add(own[key], chance.get(key, ()))
+    rounds = sums.rounds(max((entry["round"] for entry in log), default=0))
     bits = sum((score["gain"] or 0.0) * score["num_target_tokens"] for score in kept.values())
     spent = sum(score["num_thought_tokens"] for score in kept.values())
     return Evidence(
         num_repositories=len(rows),
         thoughts=thoughts,
-        searched=[_point(number, [own[key] for key in compared]) for number in rounds] if compared else [],
-        random=[_point(number, [chance[key] for key in compared]) for number in rounds]
-        if compared and chance
-        else [],
-        controls=_means(thoughts, body=False),
-        body_controls=_means(thoughts, body=True),
+        searched=rounds.searched,
+        random=rounds.random,
+        controls=rounds.controls,
+        body_controls=rounds.body_controls,
         outcomes=_outcomes(log),
         lengths=[(row["num_raw_tokens"], row["num_tokens"]) for row in rows],
         cost={
@@ -170,38 +160,10 @@ def mean_gain(
     return Interval(float(mean), float(low), float(high))
 
 
-Key = tuple[str, str]  # id of the row, path of the file
-Entries = Sequence[Mapping[str, Any]]
-
-
-def _by_thought(log: Entries, config: str) -> dict[Key, list[Mapping[str, Any]]]:
-    found: dict[Key, list[Mapping[str, Any]]] = defaultdict(list)
-    for entry in log:
-        if entry.get("config", SEARCHED) == config and entry["nll"] is not None:
-            found[entry["id"], entry["path"]].append(entry)
-    return found
-
-
-def _last(entries: Entries, upto: int | None = None) -> Mapping[str, Any] | None:
-    """What stood after round ``upto``: the first thought, or the rewrite that was last taken."""
-    standing = None
-    for entry in entries:
-        in_time = upto is None or entry["round"] <= upto
-        if in_time and (entry["candidate"] == "first" or (entry["round"] > 0 and entry["accepted"])):
-            standing = entry
-    return standing
-
-
-def _stands(entries: Entries) -> bool:
-    """Whether a thought is left in the row: one that leaks and was never replaced is not."""
-    standing = _last(entries)
-    return standing is not None and standing["step"] >= 0
-
-
 def _thought(key: Key, own: Entries, chance: Entries) -> Thought:
     found = {entry["candidate"]: entry for entry in own if entry["round"] <= 0}
-    found["searched"] = _last(own)  # type: ignore[assignment]
-    if (walked := _last(chance)) is not None:
+    found["searched"] = last(own)  # type: ignore[assignment]
+    if (walked := last(chance)) is not None:
         found["random"] = walked
     first = found["first"]
     return Thought(
@@ -212,38 +174,6 @@ def _thought(key: Key, own: Entries, chance: Entries) -> Thought:
         nll={name: entry["nll"] for name, entry in found.items()},
         body_nll={name: entry["body_nll"] for name, entry in found.items() if entry["body_nll"] is not None},
     )
-
-
-def _point(number: int, thoughts: Sequence[Entries]) -> Point:
-    standing = [entry for entries in thoughts if (entry := _last(entries, number)) is not None]
-    weight = sum(entry["num_target_tokens"] for entry in standing)
-    body = [entry for entry in standing if entry["body_nll"] is not None]
-    body_weight = sum(entry.get("num_body_tokens") or 0 for entry in body)
-    return Point(
-        round=number,
-        nll=sum(entry["nll"] * entry["num_target_tokens"] for entry in standing) / weight,
-        body_nll=sum(entry["body_nll"] * entry["num_body_tokens"] for entry in body) / body_weight
-        if body_weight
-        else None,
-        num_thought_tokens=sum(entry["num_thought_tokens"] for entry in standing) / len(standing),
-        num_accepted=sum(entry["round"] == number and number > 0 for entry in standing),
-    )
-
-
-def _means(thoughts: Sequence[Thought], body: bool) -> dict[str, float]:
-    """Weighted means over the thoughts that have every control that any has, and of each one's best."""
-
-    def nll(thought: Thought) -> Mapping[str, float]:
-        return thought.body_nll if body else thought.nll
-
-    present = [name for name in CONTROLS if any(name in nll(thought) for thought in thoughts)]
-    whole = [t for t in thoughts if t.weight(body) and all(name in nll(t) for name in present)]
-    total = sum(thought.weight(body) for thought in whole)
-    if not total:
-        return {}
-    means = {name: sum(nll(t)[name] * t.weight(body) for t in whole) / total for name in present}
-    best = sum(min(nll(t)[name] for name in present) * t.weight(body) for t in whole) / total
-    return {**means, "best": best}
 
 
 def _outcomes(log: Entries) -> dict[str, dict[int, Counter[str]]]:

@@ -18,8 +18,9 @@ from builder.cache import cache_home
 from builder.errors import UserError
 from builder.llm import Connection, connect, pocket_server
 from builder.report import charts
-from builder.report.evidence import RANDOM, SEARCHED, Evidence, Interval, Point, Thought, evidence, mean_gain
+from builder.report.evidence import Evidence, Interval, Thought, evidence, mean_gain
 from builder.report.rescore import rescore, sample_of
+from builder.report.rounds import RANDOM, SEARCHED, Point, Rounds
 from builder.rows import built_files, read_rows, read_usage
 from builder.search import Scorer, SearchOptions
 
@@ -179,7 +180,7 @@ def chart_list(report: Report) -> Iterator[Chart]:
         )
 
 
-def rounds_table(found: Evidence) -> list[list[str]]:
+def rounds_table(found: Evidence | Rounds) -> list[list[str]]:
     """NLL under every control and after every round, on the whole and on the body: a header and rows."""
     points: list[tuple[str, Point]] = [(f"searched, round {point.round}", point) for point in found.searched]
     points += [(f"at random, round {point.round}", point) for point in found.random if point.round]

@@ -1,4 +1,4 @@
-"""The schema of what is built: one row a repository, and one row a scored candidate in the search log.
+"""The schema of what is built: one row a repository, one a scored candidate, one a repository left out.
 
 Nothing stands twice. A file's content stands in ``text``, where its write puts it; ``files`` and
 ``steps`` refer to it by path and hash. A step's text is what its ``content`` spans cover.
@@ -127,4 +127,25 @@ LOG_FEATURES = Features(
         "accepted": Value("bool"),
         "reason": Value("string"),
     }
+)
+
+# What was not taken into the dataset at all: one row a repository, written when its build ends.
+LEFT_OUT_FEATURES = Features(
+    {
+        "repository": Value("string"),
+        "revision": Value("string"),  # "" where it is not known
+        "license": Value("string"),
+        "reason": Value("string"),  # one of LEFT_OUT_REASONS
+        "detail": Value("string"),  # in words: what it is a copy of, which limit it passes, …
+    }
+)
+LEFT_OUT_REASONS = (
+    "unreadable",
+    "license",
+    "size",
+    "language",
+    "opt-out",
+    "duplicate",
+    "near-duplicate",
+    "benchmark",
 )

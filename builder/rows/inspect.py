@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from builder.errors import UserError
+from builder.rows.columns import main_config
 from builder.rows.statistics import debugging, statistics
 from builder.rows.write import CONFIGS, built_files, read_rows
 
@@ -83,8 +84,7 @@ def inspect_row(dataset: Path, config: str, number: int, full: bool, console: Co
 def print_summary(dataset: Path, trained: Path | None = None, console: Console | None = None) -> None:
     """Print the figures of a built dataset, and of a model trained on it by ``trainer/cpt.py``."""
     console = console or Console(highlight=False)
-    built = (config for config in CONFIGS if config != "search-log" and built_files(dataset, config))
-    figures = statistics(read_rows(dataset, next(built, CONFIGS[0])))
+    figures = statistics(read_rows(dataset, main_config(dataset) or CONFIGS[0]))
     table = Table(box=SIMPLE, show_header=False)
     for name, column in (
         ("repositories", "num_repositories"),

@@ -11,8 +11,9 @@ from typing import Any
 
 from builder.agents import LeakageGuard, Limits, unknown_share, verify_debugging
 from builder.errors import UserError
+from builder.rows.features import LEFT_OUT_REASONS
 from builder.rows.messages import messages_row
-from builder.rows.write import CONFIGS, built_files, read_rows
+from builder.rows.write import CONFIGS, LEFT_OUT, built_files, read_rows
 from builder.structure import Blueprint, analyze, out_of_order
 from builder.trajectory import MAIN, ReplayError, Trajectory, from_row, render, render_raw
 
@@ -38,7 +39,7 @@ def verify_dataset(folder: Path, configs: tuple[str, ...] = ()) -> dict[str, int
     """
     built = tuple(config for config in CONFIGS if built_files(folder, config))
     # A view of other rows is held against those; without them there is nothing to hold it against.
-    chosen = configs or tuple(name for name in built if name not in _CHECKS or CONFIGS[0] in built)
+    chosen = configs or tuple(name for name in built if name not in _VIEWS or CONFIGS[0] in built)
     if not chosen:
         raise UserError(f"{folder}: no rows in it; give a folder that `repo2agent build --output` wrote")
     counts: dict[str, int] = {}
@@ -79,7 +80,14 @@ def _check_log(folder: Path, config: str) -> Checked:
         yield entry["id"], iter([] if entry["id"] in ids else [f"{CONFIGS[0]} has no such row"])
 
 
-_CHECKS = {"messages": _check_messages, "search-log": _check_log}
+def _check_left_out(folder: Path, config: str) -> Checked:
+    for entry in read_rows(folder, config):
+        known = entry["reason"] in LEFT_OUT_REASONS
+        yield entry["repository"], iter([] if known else [f"no such reason: {entry['reason']}"])
+
+
+_CHECKS = {"messages": _check_messages, "search-log": _check_log, LEFT_OUT: _check_left_out}
+_VIEWS = {"messages", "search-log"}
 
 
 def problems(row: Mapping[str, Any]) -> Iterator[str]:

@@ -1,24 +1,30 @@
-"""A built dataset as a folder: parquet files and a card that stock ``load_dataset(folder)`` reads."""
+"""A built dataset as a folder of parquet files."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from builder.errors import UserError
-from builder.rows.features import FEATURES, LOG_FEATURES
+from builder.rows.features import FEATURES, LEFT_OUT_FEATURES, LOG_FEATURES
 from builder.rows.messages import MESSAGES_FEATURES
 from builder.rows.splits import SPLITS
-from builder.rows.statistics import debugging, statistics
 
 # Of those that are built unless others are asked for, the first is the default.
 DEFAULT_CONFIGS = ("repo2agent-search", "repo2agent", "raw-repos", "spec-only", "messages", "search-log")
-CONFIGS = (*DEFAULT_CONFIGS, "repo2agent-random", "repo2agent-debug", "repo2agent-search-debug")
+# What can be asked for: each is made of every repository.
+BUILDABLE_CONFIGS = (
+    *DEFAULT_CONFIGS,
+    "repo2agent-random",
+    "repo2agent-debug",
+    "repo2agent-search-debug",
+)
+LEFT_OUT = "left-out"  # of the repositories of which nothing was made; comes by itself
+# All that a folder may hold.
+CONFIGS = (*DEFAULT_CONFIGS, LEFT_OUT, *BUILDABLE_CONFIGS[len(DEFAULT_CONFIGS) :])
 
 USAGE = "usage.jsonl"
 
@@ -27,11 +33,12 @@ Tables = Mapping[str, Mapping[str, Sequence[dict[str, Any]]]]  # config -> split
 
 def features_of(config: str):
     """The schema of one of ``CONFIGS``."""
-    return {"search-log": LOG_FEATURES, "messages": MESSAGES_FEATURES}.get(config, FEATURES)
+    others = {"search-log": LOG_FEATURES, "messages": MESSAGES_FEATURES, LEFT_OUT: LEFT_OUT_FEATURES}
+    return others.get(config, FEATURES)
 
 
 def write_dataset(output: Path, tables: Tables) -> list[Path]:
-    """Write ``tables`` under ``output`` and the card beside them; each file appears whole or not at all.
+    """Write ``tables`` under ``output``; each file appears whole or not at all.
 
     Splits without rows are left out (``datasets`` cannot read an empty one), and files that an earlier
     build left for a split that is now empty are removed. Returns the parquet files.
@@ -52,10 +59,6 @@ def write_dataset(output: Path, tables: Tables) -> list[Path]:
                         writer.add(row)
                 partial.replace(path)
                 written.append(path)
-        card = output / "README.md"
-        partial = card.with_suffix(".partial")
-        partial.write_text(dataset_card(tables), encoding="utf-8")
-        partial.replace(card)
     except OSError as error:
         raise UserError(
             f"{output}: cannot write the dataset ({error.strerror or error}); free some space or choose "
@@ -142,65 +145,3 @@ def read_rows(folder: Path, config: str) -> Iterator[dict[str, Any]]:
 def built_files(folder: Path, config: str) -> list[Path]:
     """The parquet files of ``config`` in a built folder; a name begins with its split."""
     return sorted((folder / "data" / config).glob("*.parquet"))
-
-
-def template_path() -> Path:
-    """The card's template, ``dataset_card.md``: beside the packages, or where an installation puts it."""
-    beside = Path(__file__).parents[2] / "dataset_card.md"
-    return beside if beside.exists() else Path(sys.prefix) / "share" / "repo2agent" / "dataset_card.md"
-
-
-def dataset_card(tables: Tables) -> str:
-    """The card of a dataset, every figure computed from its rows."""
-    from huggingface_hub import DatasetCard, DatasetCardData
-
-    configs = [config for config in CONFIGS if any(tables.get(config, {}).values())]
-    main = next((tables[config] for config in configs if features_of(config) is FEATURES), {})
-    rows = [row for split in main.values() for row in split]
-    figures = statistics(rows)
-    licenses = sorted({*figures["licenses"], *figures["file_licenses"]})
-    simple = all(name.replace("-", "").replace(".", "").isalnum() and name != "unknown" for name in licenses)
-    data = DatasetCardData(
-        license=[name.lower() for name in licenses] if simple and licenses else "other",
-        task_categories=["text-generation"],
-        tags=["code", "agent-trajectories", "repo2agent"],
-        pretty_name="repo2agent trajectories",
-        configs=[
-            {
-                "config_name": config,
-                "data_files": [
-                    {"split": split, "path": f"data/{config}/{split}-*.parquet"}
-                    for split in SPLITS
-                    if tables[config].get(split)
-                ],
-                **({"default": True} if config == configs[0] else {}),
-            }
-            for config in configs
-        ],
-    )
-    return str(
-        DatasetCard.from_template(
-            data,
-            template_path=os.fspath(template_path()),
-            debugging={
-                config: debugging(row for part in tables[config].values() for row in part)
-                for config in configs
-                if config.endswith("-debug")
-            },
-            configs=[
-                {"name": config, "splits": {split: len(part) for split, part in tables[config].items()}}
-                for config in configs
-            ],
-            repositories=[
-                {
-                    **{key: row[key] for key in ("repository", "revision", "license")},
-                    "others": sorted(
-                        name or "unknown"
-                        for name in {file["license"] for file in row["files"]} - {row["license"]}
-                    ),
-                }
-                for row in sorted(rows, key=lambda row: row["id"])
-            ],
-            **figures,
-        )
-    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from itertools import chain
+from pathlib import Path
 
+from builder.hub import write_card
 from builder.rows import USAGE, RowWriter
 from builder.scale.job import Job, row_options
 from builder.scale.progress import ledger_lines
@@ -56,7 +59,14 @@ def _without_paths(value: object) -> object:
 
 
 def _write_card(job: Job) -> None:
-    from builder.hub import write_card
-
-    assert job.place.local is not None
-    write_card(job.place.local)
+    if job.place.local is not None:
+        write_card(job.place.local)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        job.place.copy_to(copy, "data", "build.yaml")
+        write_card(copy)
+        for path in copy.rglob("*"):
+            name = path.relative_to(copy).as_posix()
+            if path.is_file() and not name.startswith("data/"):
+                job.place.write(name, path.read_bytes())

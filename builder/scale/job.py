@@ -27,7 +27,7 @@ from typing import Any
 from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.repository import expand
-from builder.rows import CONFIGS, DEFAULT_CONFIGS, split_of
+from builder.rows import BUILDABLE_CONFIGS, CONFIGS, DEFAULT_CONFIGS, split_of
 from builder.scale.place import Place
 from builder.selection import Record, choose
 
@@ -54,11 +54,11 @@ class Job:
     """
 
     def __init__(self, output: str | Path, config: BuildConfig) -> None:
-        if unknown := sorted(set(config.configs) - set(CONFIGS)):
-            raise UserError(f"no config {', '.join(unknown)}; there are {', '.join(CONFIGS)}")
+        if unknown := sorted(set(config.configs) - set(BUILDABLE_CONFIGS)):
+            raise UserError(f"no config {', '.join(unknown)}; there are {', '.join(BUILDABLE_CONFIGS)}")
         self.place = Place(output)
         self.config = config
-        self.wanted = [name for name in CONFIGS if name in (config.configs or DEFAULT_CONFIGS)]
+        self.wanted = [name for name in BUILDABLE_CONFIGS if name in (config.configs or DEFAULT_CONFIGS)]
 
     def start(self, sources: Iterable[str], *, overwrite: bool = False) -> None:
         """Write down what there is to do, unless that has been done."""

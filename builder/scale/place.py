@@ -91,6 +91,12 @@ class Place:
         with self.errors(), contextlib.suppress(FileNotFoundError):
             self._fs.rm(self._path(name), recursive=True)
 
+    def copy_to(self, folder: Path, *names: str) -> None:
+        """Copy files or folders of this place to one of this machine."""
+        with self.errors():
+            for name in names:
+                self._fs.get(self._path(name), str(folder / name), recursive=True)
+
     def clean(self) -> None:
         """Remove what processes that were killed left half written; call it where no other is at work."""
         if self.local is not None:

@@ -12,7 +12,7 @@ import pytest
 from builder.config import BuildConfig
 from builder.pipeline import Models, reconstruct
 from builder.repository import load
-from builder.rows import CONFIGS, write_dataset
+from builder.rows import BUILDABLE_CONFIGS, write_dataset
 
 PACKAGES = ("iniconfig", "pluggy", "outcome")
 DRAFT = "```python\nfrom .gone import something\n\n\ndef surely_not_there(): ...\n```"
@@ -51,9 +51,9 @@ def dataset(model, tmp_path_factory) -> Path:
         spec = importlib.util.find_spec(package)
         assert spec is not None and spec.origin is not None
         repository = load(str(Path(spec.origin).parent))
-        config = BuildConfig(configs=CONFIGS)
-        result = asyncio.run(reconstruct(repository, Models(model, model), config, CONFIGS))
-        for name in CONFIGS:
+        config = BuildConfig(configs=BUILDABLE_CONFIGS)
+        result = asyncio.run(reconstruct(repository, Models(model, model), config, BUILDABLE_CONFIGS))
+        for name in BUILDABLE_CONFIGS:
             tables.setdefault(name, {}).setdefault("train", []).extend(result.of(name))
     write_dataset(folder, tables)
     return folder

@@ -11,8 +11,9 @@ import pytest
 
 from builder.errors import UserError
 from builder.report import rescore, sample_of, write_report
-from builder.report.evidence import RANDOM, SEARCHED, Interval, Thought, evidence, mean_gain
-from builder.report.page import collect, conclusions
+from builder.report.evidence import Interval, Thought, evidence, mean_gain
+from builder.report.page import collect, conclusions, rounds_table
+from builder.report.rounds import RANDOM, SEARCHED, rounds_of
 from builder.rows import read_rows
 from builder.search import CONTROLS, Scorer, SearchOptions
 
@@ -53,6 +54,28 @@ def test_nll_falls_over_the_rounds_of_a_search_and_chance_takes_as_many_rewrites
     assert nlls[-1] < found.random[-1].nll
     assert [p.num_accepted for p in found.random] == [p.num_accepted for p in found.searched]
     assert found.random[0].nll == pytest.approx(nlls[0], abs=1e-6)
+
+
+def test_rounds_added_up_from_the_log_alone_are_those_of_rows_and_log(found, log) -> None:
+    streamed = rounds_of(iter(log), walked=True)
+    assert streamed.num_thoughts == len(found.thoughts)
+    assert rounds_table(streamed) == rounds_table(found)
+    without = rounds_of((entry for entry in log if entry["config"] != RANDOM), walked=False)
+    assert without.searched == streamed.searched
+    assert without.random == []
+
+
+def test_a_thought_whose_search_ended_early_stands_through_the_later_rounds(log) -> None:
+    """Whatever the order of repositories, and though the number of rounds is not known before the end."""
+    ids = sorted({entry["id"] for entry in log})
+    parts = [[entry for entry in log if entry["id"] == name] for name in ids]
+    short = [entry for entry in parts[0] if entry["round"] < 2]
+    orders = [[*short, *parts[1], *parts[2]], [*parts[1], *parts[2], *short]]
+    first, second = (rounds_of(order, walked=True) for order in orders)
+    assert len(first.searched) == len(second.searched) == 4
+    for one, other in zip(first.searched, second.searched, strict=True):
+        assert one.nll == pytest.approx(other.nll)
+        assert one.num_accepted == other.num_accepted
 
 
 def test_gains_are_those_of_the_rows(found, rows) -> None:

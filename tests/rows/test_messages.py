@@ -6,6 +6,7 @@ from datasets import load_dataset
 from datasets.packaged_modules.json.json import AGENT_TRACES_FEATURES
 
 from builder.agents import AgentOptions, Team
+from builder.hub import write_card
 from builder.rows import Provenance, messages_row, trajectory_row, write_dataset
 from builder.trajectory import DEFAULT_LOSS_ROLES
 
@@ -15,6 +16,7 @@ def test_it_loads_with_the_features_of_agent_traces(blueprint, scripted, bytes_t
     provenance = Provenance("g@1", "s@1", "p", 0, "0")
     row = trajectory_row(team.structure(), blueprint, provenance, bytes_tokenizer, DEFAULT_LOSS_ROLES)
     write_dataset(tmp_path, {"messages": {"train": [messages_row(row)]}})
+    write_card(tmp_path)
     dataset = load_dataset(str(tmp_path), "messages", split="train", cache_dir=str(tmp_path / "cache"))
     assert dataset.features == AGENT_TRACES_FEATURES
 

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from builder.agents import AgentOptions, Team, debug
 from builder.errors import UserError
+from builder.hub import dataset_card, write_card
 from builder.repository import load
 from builder.rows import (
     DEFAULT_CONFIGS,
     FEATURES,
     Provenance,
-    dataset_card,
     inspect_row,
     messages_row,
     print_summary,
@@ -62,6 +62,7 @@ def folder(built, tmp_path):
         "search-log": {"train": built["log"]},
     }
     write_dataset(tmp_path, tables)
+    write_card(tmp_path)
     return tmp_path
 
 
@@ -115,6 +116,7 @@ def test_a_dataset_with_debugging_loads_and_says_what_was_found(
     common = (blueprint, Provenance("g@1", "s@1", "p", 0, "0"), bytes_tokenizer, DEFAULT_LOSS_ROLES)
     row = trajectory_row(asyncio.run(run()).trajectory, *common)
     write_dataset(tmp_path, {"repo2agent-debug": {"train": [row]}, "search-log": {}})
+    write_card(tmp_path)
     loaded = load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))["train"][0]
     assert loaded["steps"] == row["steps"]
     assert {step["defect"] for step in loaded["steps"]} > {"import:.gone.x", "contract:circle"}
@@ -158,11 +160,13 @@ def test_rows_say_under_which_licence_each_file_stands_and_what_was_redacted_of_
     figures = statistics([row])
     assert figures["redactions"] == {"email": 3, "github-token": 1}
     assert figures["file_licenses"] == {"MIT": 2, "Apache-2.0": 1, "unknown": 1}
-    card = dataset_card({"raw-repos": {"train": [row]}})
+    write_dataset(tmp_path / "built", {"raw-repos": {"train": [row]}})
+    card = dataset_card(tmp_path / "built")
     assert "MIT (files also: Apache-2.0, unknown)" in card
     assert "4: email 3, github-token 1" in card
     bare = {**row, "license": "", "files": [files["c.js"]]}
-    assert "files also" not in dataset_card({"raw-repos": {"train": [bare]}})
+    write_dataset(tmp_path / "bare", {"raw-repos": {"train": [bare]}})
+    assert "files also" not in dataset_card(tmp_path / "bare")
 
 
 def test_raw_rows_hold_the_same_files_and_nothing_else(built):
@@ -185,7 +189,7 @@ def test_statistics_weigh_by_scored_tokens():
         return {**columns, "num_target_tokens": weight, "rounds_accepted": 0, **more}
 
     row = {"files": [], "skipped": [], "num_raw_tokens": 10, "num_tokens": 25, "num_loss_tokens": 5}
-    row |= {"license": "MIT", "generator": "", "scorer": "", "prompts": ""}
+    row |= {"license": "MIT", "generator": "", "scorer": "", "prompts": "", "seed": 0, "version": "1"}
     figures = statistics(
         [{**row, "scores": [score(1.0, 30), score(2.0, 10), score(9.0, 99, nll_other=None)]}]
     )

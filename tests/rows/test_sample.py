@@ -8,6 +8,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from builder import embedded_model
+from builder.hub import dataset_card
 from builder.repository import load
 from builder.rows import CONFIGS, read_rows
 from builder.trajectory import encode, replay
@@ -34,6 +35,10 @@ def test_the_sample_replays_to_the_package_as_its_index_has_it(config) -> None:
         file.path: file.original_sha256 for file in repository.files
     }
     assert row["license"] == repository.license == "MIT"
+
+
+def test_its_card_is_the_card_of_its_rows() -> None:
+    assert (FOLDER / "README.md").read_text() == dataset_card(FOLDER)
 
 
 def test_its_scores_are_scores_of_the_row(tokenizer, assert_scores_are_of_the_row) -> None:

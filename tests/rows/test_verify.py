@@ -18,7 +18,15 @@ from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.pipeline import Models, reconstruct
 from builder.repository import load
-from builder.rows import DEFAULT_CONFIGS, Provenance, problems, trajectory_row, verify_dataset, write_dataset
+from builder.rows import (
+    DEFAULT_CONFIGS,
+    LEFT_OUT_FEATURES,
+    Provenance,
+    problems,
+    trajectory_row,
+    verify_dataset,
+    write_dataset,
+)
 from builder.structure import analyze
 from builder.trajectory import DEFAULT_LOSS_ROLES, Step
 
@@ -227,6 +235,17 @@ def test_the_same_row_twice_is_named(folder, result):
 def test_a_folder_without_rows_is_named(tmp_path):
     with pytest.raises(UserError, match="no rows in it"):
         verify_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(("reason", "holds"), [("near-duplicate", True), ("looks odd", False)])
+def test_what_was_left_out_has_one_of_the_known_reasons(reason, holds, tmp_path):
+    entry = dict.fromkeys(LEFT_OUT_FEATURES, "x") | {"reason": reason}
+    write_dataset(tmp_path, {"left-out": {"train": [entry]}})
+    if holds:
+        assert verify_dataset(tmp_path) == {"left-out": 1}
+    else:
+        with pytest.raises(UserError, match=r"left-out, row 0 .*no such reason: looks odd"):
+            verify_dataset(tmp_path)
 
 
 def test_views_are_checked_where_their_rows_are(result, tmp_path):

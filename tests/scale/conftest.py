@@ -1,4 +1,4 @@
-"""Small projects, a model server that answers each request always alike, and what a calm build makes of both."""
+"""Small projects, a model server that answers each request alike, and what a calm build makes of both."""
 
 from __future__ import annotations
 

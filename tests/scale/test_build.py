@@ -1,4 +1,4 @@
-"""A build on one machine: shards that appear whole, whoever is killed, and the same rows however it is run."""
+"""A build on one machine: shards appear whole, whoever is killed, with the same rows however it is run."""
 
 from __future__ import annotations
 
@@ -183,11 +183,13 @@ def test_thirty_kills_lose_nothing_and_show_nothing_by_halves(calm, arguments, t
                 worker = dice.choice(_children(build.pid, "builder.scale.worker"))
                 os.kill(worker, signal.SIGKILL)
                 kills["worker"] += 1
-        elif wait_for(
-            (lambda: closing(built)) if kind == "close" else (lambda b=finished(built): finished(built) > b),
-            build,
-        ):
-            build.join(dice.random() * (0.02 if kind == "close" else 0.2))
+        elif kind == "close":
+            if wait_for(lambda: closing(built), build):
+                build.join(dice.random() * 0.02)
+        else:
+            before = finished(built)
+            if wait_for(lambda before=before: finished(built) > before, build):
+                build.join(dice.random() * 0.2)
         if build.is_alive():
             build.kill()
             kills["parent" if kind == "worker" else kind] += 1
