@@ -108,7 +108,7 @@ class Place:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or " ".join(str(error).split())
+            reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
             raise UserError(
                 f"{self.url}: cannot be used ({reason}); free some space or choose another output, then "
                 "start again: nothing that was done is lost"
