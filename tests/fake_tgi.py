@@ -4,7 +4,8 @@
 
 Every answer is a function of the request. Log-probs are one of the ids up to their token, so that a rewrite
 may well make the code behind it more likely. Answers are remembered: asked again, they cost next to nothing.
-Prints `ready URL` once it listens, and goes away when its standard input is closed.
+Prints `ready URL` once it listens, and goes away when its standard input is closed; with --latency it says then
+how many requests there were, and in what time.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ class Server:
         self.max_input_tokens = max_input_tokens
         self.speed = speed
         self.latency = latency
+        self.first = self.last = 0.0  # when a request came, and when one was answered
+        self.num_delayed = 0
         self.answers: dict[bytes, tuple[bytes, float]] = {}
         self.texts = [json.dumps(tokenizer.decode([n])) for n in range(tokenizer.get_vocab_size())]
 
@@ -115,7 +118,10 @@ class Server:
         if self.speed is not None:
             await self.speed.spend(cost)
         if self.latency:
+            clock = asyncio.get_running_loop().time
+            self.first = self.first or clock()
             await asyncio.sleep(self.latency)
+            self.last, self.num_delayed = clock(), self.num_delayed + 1
         return response
 
     def info(self) -> str:
@@ -198,6 +204,8 @@ async def main() -> None:
     listener = await asyncio.start_server(server.serve, "127.0.0.1", options.port, limit=1 << 24)
     print(f"ready http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    if options.latency:
+        print(json.dumps({"calls": server.num_delayed, "seconds": server.last - server.first}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,146 @@
+"""200 real packages, built by one process, by eight, by Ray and by Slurm, at a server that takes 50 ms a call.
+
+    python benchmarks/scale/build.py [--packages 200] [--only one eight ray slurm]
+
+All have eight calls in flight together. Prints for each how many repositories it builds a second, and the share
+of the time between the first request and the last answer in which the server could have answered more: calls
+that were not in flight, whatever kept them. Every way must write the same files, to the last byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from builder.llm import embedded_model
+from tests.scale.slurm import PARTITION, CannotStart, cluster, wait_for_jobs
+
+LATENCY = 0.05
+CALLS = 8  # in flight, over all processes
+MANIFEST = Path(__file__).with_name("packages.jsonl")
+WAYS: dict[str, list[str]] = {
+    "one": [f"--concurrency={CALLS}"],
+    "eight": ["--workers=8", f"--concurrency={CALLS // 8}"],
+    "ray": ["--executor=ray", "--tasks=4", "--cluster.memory_per_cpu=1", f"--concurrency={CALLS // 4}"],
+    "slurm": [
+        *("--executor=slurm", "--tasks=4", f"--cluster.partition={PARTITION}", "--cluster.memory_per_cpu=1"),
+        f"--concurrency={CALLS // 4}",
+    ],
+}
+
+
+def main() -> None:
+    """Build in every way and print a line for each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--packages", type=int, default=200, help="how many of them")
+    parser.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS), help="some of the ways")
+    options = parser.parse_args()
+    failed = False
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lines = MANIFEST.read_text(encoding="utf-8").splitlines()[: options.packages]
+        manifest = folder / "packages.jsonl"
+        manifest.write_text("\n".join(lines), encoding="utf-8")
+        first = ""
+        for way in options.only:
+            try:
+                seconds, served, digest, number = build(way, manifest, folder / way)
+            except CannotStart as error:
+                print(f"{way}: NOT RUN: {error}", flush=True)
+                continue
+            idle = 1 - served["calls"] * LATENCY / CALLS / served["seconds"]
+            first = first or digest
+            failed |= digest != first
+            print(
+                f"{way}: {number} repositories, {served['calls']} calls in {seconds:.0f} s: "
+                f"{number / seconds:.2f} repositories a second; {idle:.1%} of the time not waiting for the "
+                f"server; rows {digest[:12]}{'' if digest == first else ' DIFFER'}",
+                flush=True,
+            )
+    sys.exit(failed)
+
+
+def build(way: str, manifest: Path, folder: Path) -> tuple[float, dict[str, Any], str, int]:
+    """Build in one ``way``: seconds, what the server counted, a hash of all rows, and how many repositories."""
+    folder.mkdir()
+    output = folder / "built"
+    with server() as (url, counted):
+        command = [
+            str(Path(sys.executable).with_name("repo2agent")),
+            *("build", str(manifest), "--output", str(output), "--llm", url),
+            *("--tokenizer", str(embedded_model()), "--store", str(folder / "answers.sqlite")),
+            *("--search.rounds", "1", "--search.margin", "1e-5", "--repositories_per_shard", "8"),
+            *WAYS[way],
+        ]
+        start = time.perf_counter()
+        with contextlib.ExitStack() as stack:
+            environment = dict(os.environ)
+            if way == "slurm":
+                (folder / "slurm").mkdir()
+                environment = stack.enter_context(cluster(folder / "slurm"))
+                start = time.perf_counter()
+            if way == "ray":
+                stack.enter_context(ray_cluster(environment))
+                start = time.perf_counter()
+            with (folder / "log").open("wb") as log:
+                code = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False).returncode
+            if code:
+                raise SystemExit(f"{way} failed:\n{(folder / 'log').read_text(errors='replace')[-2000:]}")
+            if way == "slurm":
+                wait_for_jobs(environment, 3600)
+            seconds = time.perf_counter() - start
+    digest = hashlib.sha256()
+    for path in sorted(output.glob("data/*/*.parquet")):
+        digest.update(path.relative_to(output).as_posix().encode() + path.read_bytes())
+    chosen = json.loads((output / ".build" / "chosen.json").read_text())
+    return seconds, counted, digest.hexdigest(), chosen["num_repositories"]
+
+
+@contextlib.contextmanager
+def server() -> Iterator[tuple[str, dict[str, Any]]]:
+    """The URL of a fake TGI, and what it has counted once the context is left."""
+    command = [sys.executable, ROOT / "tests" / "fake_tgi.py", embedded_model() / "tokenizer.json"]
+    command += ["--latency", str(LATENCY), "--max_input_tokens", "1500"]
+    counted: dict[str, Any] = {}
+    with subprocess.Popen(
+        list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().removeprefix("ready ").strip(), counted
+        finally:
+            process.stdin.close()
+            counted.update(json.loads(process.stdout.readline() or "{}"))
+
+
+@contextlib.contextmanager
+def ray_cluster(environment: dict[str, str]) -> Iterator[None]:
+    """A Ray of four places on this machine: tasks that wait for a server need no core of their own."""
+    ray = str(Path(sys.executable).with_name("ray"))
+    start = [ray, "start", "--head", "--num-cpus=4", "--include-dashboard=false", "--disable-usage-stats"]
+    subprocess.run([*start, "--node-ip-address=127.0.0.1"], check=True, capture_output=True)
+    environment["RAY_ADDRESS"] = "127.0.0.1:6379"
+    try:
+        yield
+    finally:
+        subprocess.run([ray, "stop", "--force"], check=False, capture_output=True)
+
+
+if __name__ == "__main__":
+    main()
