@@ -93,16 +93,16 @@ class _Rules:
     def _verdict(self, selected: Repository, dropped: list[SkippedFile]) -> tuple[str, str]:
         if dropped and not any(_in_code(file) for file in selected.files):
             reason = "benchmark" if dropped[0].reason.startswith(_OF_BENCHMARK) else "license"
-            return reason, f"no code is left without {len(dropped)} files ({dropped[0].reason})"
+            return reason, f"no code is left without {_count(len(dropped), 'file')} ({dropped[0].reason})"
         options = self.options
         num_files, num_bytes = len(selected.files), sum(file.num_bytes for file in selected.files)
         for what, number, least, most in (
-            ("files", num_files, options.min_files, options.max_files),
-            ("bytes", num_bytes, options.min_bytes, options.max_bytes),
+            ("file", num_files, options.min_files, options.max_files),
+            ("byte", num_bytes, options.min_bytes, options.max_bytes),
         ):
             if not least <= number <= most:
                 bound = f"fewer than {least}" if number < least else f"more than {most}"
-                return "size", f"{number} {what}, {bound}"
+                return "size", f"{_count(number, what)}, {bound}"
         if options.languages:
             code = {name: size for name, size in _languages(selected).items() if is_code(name)}
             wanted = sum(code.get(name, 0) for name in set(options.languages))
@@ -151,6 +151,10 @@ def _digest(repository: Repository) -> str:
 
 def _in_code(file: SourceFile) -> bool:
     return not file.boilerplate and is_code(detect(file.path, file.content))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)
 
 
 def _without_path(message: str, source: str) -> str:
