@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HASH_COMMENTS = {"Python", "Ruby"}  # of the languages whose structure is read; PHP knows both kinds
-# What is no comment stands in the group. Each alternative ends at the end of the text at the latest and is never
-# tried twice: no quadratic time. Names come first, being most of what there is.
+# What is no comment stands in the group. Each alternative ends at the end of the text at the latest and is
+# never tried twice: no quadratic time. Names come first, being most of what there is.
 _WORD = rb"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+|\d[\w.]*+"
 _STRING = rb"""\"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?"""
 _WITH_HASH = re.compile(

@@ -50,8 +50,8 @@ def test_what_is_left_out_already_stands_against_nothing(numbers):
 
 def test_likeness_decides_and_is_said(numbers):
     records = [record("a", numbers=numbers)]
-    shares = (0.2, 0.35, 0.5, 0.9)
-    records += [record(str(share), numbers=like(numbers, share, seed)) for seed, share in enumerate(shares, 1)]
+    for seed, share in enumerate((0.2, 0.35, 0.5, 0.9), 1):
+        records.append(record(str(share), numbers=like(numbers, share, seed)))
     chosen = choose(records, OPTIONS)
     assert [entry.reason for entry in chosen] == ["", "", "", "near-duplicate", "near-duplicate"]
     assert [entry.detail for entry in chosen[3:]] == [

@@ -151,6 +151,22 @@ def test_unreadable_source_is_a_record_without_its_path(tmp_path):
         assert str(tmp_path) not in record.detail
 
 
+def test_passwords_are_in_no_words(tmp_path):
+    source = "git+https://user:t0ken@127.0.0.1:9/owner/name@main"
+    record = survey(source, SelectOptions(), tmp_path)
+    assert (record.repository, record.reason) == ("127.0.0.1/owner/name", "unreadable")
+    assert "t0ken" not in record.detail
+    with pytest.raises(UserError) as caught:
+        read(source, SelectOptions(opt_out=("owner/name",)))
+    assert "t0ken" not in str(caught.value)
+
+
+def test_what_is_no_code_may_go_without_the_repository(make):
+    source = make({"a.md": solved("HumanEval/12"), "README.md": "# Hi\n"})
+    assert outcome(source) == ("", "")
+    assert survey(source, SelectOptions()).num_contaminated == 1
+
+
 def test_full_disk_is_no_property_of_a_repository(tmp_path, monkeypatch):
     (tmp_path / "cache").write_text("a file where the folder should be")
     monkeypatch.setenv("REPO2AGENT_CACHE", str(tmp_path / "cache"))
