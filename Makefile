@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 VLLM_VENV ?= .venv-vllm
 VLLM_PYTHON := $(VLLM_VENV)/bin/python
 
-.PHONY: help demo test test-vllm lint format bench bench-search bench-structure bench-throughput sample clean
+.PHONY: help demo test test-vllm lint format bench bench-search bench-selection bench-structure bench-throughput sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             print the benchmarks' ratios"
 	@echo "make bench-search      what the search costs and finds; about an hour on two cores"
+	@echo "make bench-selection   planted copies and benchmark solutions among 200 packages (downloads them once)"
 	@echo "make bench-throughput  what a build makes of its server"
 	@echo "make bench-structure   edges, order and speed beside each language's own tools"
 	@echo "make sample            build the sample in builder/data anew"
@@ -75,6 +76,9 @@ bench-throughput: $(INSTALLED)
 
 bench-search: $(INSTALLED)
 	$(BIN)/python benchmarks/search.py
+
+bench-selection: $(INSTALLED)
+	$(BIN)/python benchmarks/scale/selection.py
 
 # One script a language, each on its own: one whose tools are missing says so and the others go on. SHOW=--show
 # lists the edges that differ.

@@ -94,9 +94,6 @@ def build(way: str, manifest: Path, folder: Path) -> tuple[float, dict[str, Any]
                 (folder / "slurm").mkdir()
                 environment = stack.enter_context(cluster(folder / "slurm"))
                 start = time.perf_counter()
-            if way == "ray":
-                stack.enter_context(ray_cluster(environment))
-                start = time.perf_counter()
             with (folder / "log").open("wb") as log:
                 code = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False).returncode
             if code:
@@ -127,19 +124,6 @@ def server() -> Iterator[tuple[str, dict[str, Any]]]:
         finally:
             process.stdin.close()
             counted.update(json.loads(process.stdout.readline() or "{}"))
-
-
-@contextlib.contextmanager
-def ray_cluster(environment: dict[str, str]) -> Iterator[None]:
-    """A Ray of four places on this machine: tasks that wait for a server need no core of their own."""
-    ray = str(Path(sys.executable).with_name("ray"))
-    start = [ray, "start", "--head", "--num-cpus=4", "--include-dashboard=false", "--disable-usage-stats"]
-    subprocess.run([*start, "--node-ip-address=127.0.0.1"], check=True, capture_output=True)
-    environment["RAY_ADDRESS"] = "127.0.0.1:6379"
-    try:
-        yield
-    finally:
-        subprocess.run([ray, "stop", "--force"], check=False, capture_output=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Where code comes from, what is left out and why."""
 
 from builder.repository.expand import expand
-from builder.repository.load import fingerprint, identify, is_fetched, load
+from builder.repository.load import fingerprint, identify, is_fetched, load, shown
 from builder.repository.reading import Limits
 from builder.repository.types import Repository, SkippedFile, SourceFile
 
@@ -15,4 +15,5 @@ __all__ = [
     "identify",
     "is_fetched",
     "load",
+    "shown",
 ]

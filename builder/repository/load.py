@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -124,6 +125,11 @@ def fingerprint(source: str | Path, limits: Limits = _NO_LIMITS) -> str:
     return digest.hexdigest()
 
 
+def shown(source: str | Path) -> str:
+    """``source`` as it may be shown to others: a git URL without the name and password in it."""
+    return re.sub(r"^(git\+https://)[^/]*@", r"\1", str(source))
+
+
 def is_fetched(source: str | Path) -> bool:
     """Whether ``source`` names what others published, rather than files that the user has."""
     return open_source(source).fetched
@@ -197,9 +203,9 @@ def _not_own(path: str, text: str, attributes: Attributes) -> str:
 
 def _nothing(source: str | Path, skipped: dict[str, str]) -> str:
     if not skipped:
-        return f"{source}: no files in it; {_FORMS}"
+        return f"{shown(source)}: no files in it; {_FORMS}"
     counts = Counter(skipped.values())
-    return f"{source}: no text files in it; left out: " + ", ".join(
+    return f"{shown(source)}: no text files in it; left out: " + ", ".join(
         f"{n} {reason}" for reason, n in counts.most_common()
     )
 

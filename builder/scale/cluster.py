@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
@@ -65,7 +66,10 @@ def _execute(executor: str, job: Job, cluster: ClusterOptions, name: str, step: 
     import ray
 
     if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
+        places = (cluster.at_once or cluster.tasks) * cluster.cpus_per_task
+        # Tasks wait for servers most of the time: on a machine alone, they may outnumber its cores.
+        here = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": places, "include_dashboard": False}
+        ray.init(log_to_driver=False, **here)
     limits = {"cpus_per_task": cluster.cpus_per_task, "mem_per_cpu_gb": cluster.memory_per_cpu}
     RayPipelineExecutor([step], **options, **limits).run()
 

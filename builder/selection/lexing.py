@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HASH_COMMENTS = {"Python", "Ruby"}  # of the languages whose structure is read; PHP knows both kinds
-# Each alternative ends at the end of the text at the latest and is never tried twice: no quadratic time.
-_STRING = rb"""[rbfuRBFU]{0,2}(?:"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?)"""
-_REST = rb"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+|\d[\w.]*+|[^\s\w,;]"
+# What is no comment stands in the group. Each alternative ends at the end of the text at the latest and is
+# never tried twice: no quadratic time. Names come first, being most of what there is.
+_WORD = rb"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+|\d[\w.]*+"
+_STRING = rb"""\"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?"""
 _WITH_HASH = re.compile(
-    rb"#[^\n]*+|([rbfuRBFU]{0,2}(?:\"{3}.*?(?:\"{3}|\Z)|'{3}.*?(?:'{3}|\Z))|%s|%s)" % (_STRING, _REST),
-    re.DOTALL,
+    rb"(%s|\"{3}.*?(?:\"{3}|\Z)|'{3}.*?(?:'{3}|\Z)|%s|[^\s\w,;#])|#[^\n]*+" % (_WORD, _STRING), re.DOTALL
 )
 _WITH_SLASHES = re.compile(
-    rb"//[^\n]*+|/\*.*?(?:\*/|\Z)|(`(?:[^`\\]|\\.)*+`?|%s|%s)" % (_STRING, _REST), re.DOTALL
+    rb"(%s|%s|`(?:[^`\\]|\\.)*+`?|[^\s\w,;/]|/(?![/*]))|//[^\n]*+|/\*.*?(?:\*/|\Z)" % (_WORD, _STRING),
+    re.DOTALL,
 )
 # Words that can be no name in most of the languages that have them; all others a copy may change.
 _KEYWORDS = tuple(
@@ -33,8 +34,14 @@ _KEYWORDS = tuple(
         b"throw throws true try  typedef typeof using var void where while with yield "
     ).split()
 )
-_QUOTES, _LETTERS = list(b"\"'`"), list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_$")
-_STRING_CODE, _NUMBER_CODE, _OTHER, _NAME = 1, 2, 1 << 32, 1 << 33  # hashes and distances are added
+_OTHER, _QUOTED, _NUMBER, _NAME = range(4)
+_KINDS = [  # of tokens, by their first byte
+    _QUOTED if chr(byte) in "\"'`"
+    else _NUMBER if chr(byte) in "0123456789"
+    else _NAME if byte >= 0x80 or chr(byte).isalpha() or chr(byte) in "_$"
+    else _OTHER
+    for byte in range(256)
+]  # fmt: skip
 _REACH = 32  # tokens back in which a name is known again
 
 
@@ -50,15 +57,13 @@ def token_codes(text: str, language: str) -> NDArray[np.uint64]:
     words = list(filter(None, pattern.findall(text.encode("utf-8", "surrogatepass"))))
     size = len(words)
     hashes = np.fromiter(map(zlib.crc32, words), np.uint64, size)
-    last = np.fromiter(map(itemgetter(-1), words), np.uint8, size)
-    first = np.fromiter(map(itemgetter(0), words), np.uint8, size)
-    quoted = np.isin(first, _QUOTES) | np.isin(last, _QUOTES)
-    numbers = (first >= ord("0")) & (first <= ord("9")) & ~quoted
-    names = ((first >= 0x80) | np.isin(first, _LETTERS)) & ~quoted & ~np.isin(hashes, _KEYWORDS)
-    codes = hashes + np.uint64(_OTHER)
-    codes[quoted] = _STRING_CODE
-    codes[numbers] = _NUMBER_CODE
-    codes[names] = np.uint64(_NAME) + _distances(hashes)[names]
+    kinds = np.array(_KINDS, np.uint8)[np.fromiter(map(itemgetter(0), words), np.uint8, size)]
+    names = np.flatnonzero(kinds == _NAME)
+    names = names[~np.isin(hashes[names], _KEYWORDS)]
+    codes = hashes + np.uint64(1 << 32)
+    codes[kinds == _QUOTED] = _QUOTED
+    codes[kinds == _NUMBER] = _NUMBER
+    codes[names] = np.uint64(1 << 33) + _distances(hashes)[names]
     return codes
 
 

@@ -52,7 +52,7 @@ class Allowed:
             case "AND":
                 return all(map(self._met, node.args))
             case "LicenseWithExceptionSymbol":
-                return str(node.key) in self._ids or self._met(node.license_symbol)
+                return self._met(node.license_symbol)
             case _:
                 return str(node.key).removesuffix("+") in self._ids
 

@@ -44,6 +44,9 @@ class SelectOptions:
     benchmarks: tuple[str, ...] = ("humaneval",)
 
     def __post_init__(self) -> None:
+        for name in ("licenses", "languages", "opt_out", "benchmarks"):
+            if isinstance(value := getattr(self, name), list):  # as YAML gives them
+                object.__setattr__(self, name, tuple(value))
         for what in ("files", "bytes"):
             least, most = getattr(self, f"min_{what}"), getattr(self, f"max_{what}")
             if not 0 <= least <= most:

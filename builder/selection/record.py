@@ -20,6 +20,7 @@ REASONS = (
 class Record:
     """One source as :func:`survey` saw it. ``asdict`` of it is JSON.
 
+    ``source`` is what was asked for, to be read again: of a git URL it keeps the password.
     ``reason`` is ``""`` for what stays, else one of ``REASONS``, and ``detail`` says it in words. Numbers are
     of the files that would be included; ``code`` means languages whose structure is read. ``digest`` is the
     same for the same contents whatever their names; ``sketch`` (base64, ``""`` for too little code) tells

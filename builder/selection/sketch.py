@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NUM_PERM = 128
 _LENGTH = 8  # tokens of a shingle
 _FEWEST = 100  # different shingles, below which a likeness says nothing
-_CHUNK = 1 << 16  # shingles at once: 128 times as many numbers in memory
+_CHUNK = 1 << 12  # shingles at once: with 128 numbers for each of them they fit into the processor's cache
 
 
 def sketch(files: Iterable[SourceFile]) -> str:
@@ -29,7 +29,9 @@ def sketch(files: Iterable[SourceFile]) -> str:
     from datasketch import MinHash
 
     found = [shingles(token_codes(file.content, detect(file.path, file.content)), _LENGTH) for file in files]
-    hashes = np.unique(np.concatenate(found) >> np.uint64(32)) if found else np.zeros(0)
+    hashes = np.concatenate([np.zeros(0, np.uint64), *found])
+    hashes = np.sort((hashes >> np.uint64(32)).astype(np.uint32))
+    hashes = hashes[np.flatnonzero(np.diff(hashes, prepend=~hashes[:1]))]  # np.unique takes ten times as long
     if len(hashes) < _FEWEST:
         return ""
     # The scheme is named: another would give other numbers for the same code.

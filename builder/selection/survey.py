@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from builder.errors import FatalError, UserError
-from builder.repository import Repository, SkippedFile, SourceFile, identify, is_fetched, load
+from builder.repository import Repository, SkippedFile, SourceFile, identify, is_fetched, load, shown
 from builder.selection.contamination import Benchmarks
 from builder.selection.licenses import ANY, PERMISSIVE, Allowed
 from builder.selection.options import SelectOptions
@@ -50,10 +50,10 @@ def read(source: str, options: SelectOptions, cache: Path | None = None) -> Repo
     """
     rules = _rules(options)
     if rules.opt_out.lists(identify(source)):
-        raise UserError(f"{source}: left out (opt-out): on the list of those to leave out")
+        raise UserError(f"{shown(source)}: left out (opt-out): on the list of those to leave out")
     selected, reason, detail = rules.apply(load(source, cache=cache), is_fetched(source))
     if reason:
-        raise UserError(f"{source}: left out ({reason}): {detail}")
+        raise UserError(f"{shown(source)}: left out ({reason}): {detail}")
     return selected
 
 
@@ -88,21 +88,25 @@ class _Rules:
         if dropped:
             skipped = tuple(sorted((*repository.skipped, *dropped), key=lambda file: file.path))
             selected = replace(repository, files=tuple(kept), skipped=skipped)
-        return selected, *self._verdict(selected, dropped)
+        return selected, *self._verdict(repository, selected, dropped)
 
-    def _verdict(self, selected: Repository, dropped: list[SkippedFile]) -> tuple[str, str]:
-        if dropped and not any(_in_code(file) for file in selected.files):
+    def _verdict(
+        self, repository: Repository, selected: Repository, dropped: list[SkippedFile]
+    ) -> tuple[str, str]:
+        had_code = any(map(_is_own_code, repository.files))
+        if dropped and not (any(map(_is_own_code, selected.files)) if had_code else selected.files):
             reason = "benchmark" if dropped[0].reason.startswith(_OF_BENCHMARK) else "license"
-            return reason, f"no code is left without {len(dropped)} files ({dropped[0].reason})"
+            left = "no code" if had_code else "nothing"
+            return reason, f"{left} is left without {_count(len(dropped), 'file')} ({dropped[0].reason})"
         options = self.options
         num_files, num_bytes = len(selected.files), sum(file.num_bytes for file in selected.files)
         for what, number, least, most in (
-            ("files", num_files, options.min_files, options.max_files),
-            ("bytes", num_bytes, options.min_bytes, options.max_bytes),
+            ("file", num_files, options.min_files, options.max_files),
+            ("byte", num_bytes, options.min_bytes, options.max_bytes),
         ):
             if not least <= number <= most:
                 bound = f"fewer than {least}" if number < least else f"more than {most}"
-                return "size", f"{number} {what}, {bound}"
+                return "size", f"{_count(number, what)}, {bound}"
         if options.languages:
             code = {name: size for name, size in _languages(selected).items() if is_code(name)}
             wanted = sum(code.get(name, 0) for name in set(options.languages))
@@ -149,11 +153,18 @@ def _digest(repository: Repository) -> str:
     return hashlib.sha256("\n".join(contents).encode()).hexdigest()[:32] if contents else ""
 
 
-def _in_code(file: SourceFile) -> bool:
+def _is_own_code(file: SourceFile) -> bool:
     return not file.boilerplate and is_code(detect(file.path, file.content))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + "s" * (number != 1)
 
 
 def _without_path(message: str, source: str) -> str:
     """Why a source cannot be read, without where it lies."""
-    path = str(Path(source).absolute())
-    return message.removeprefix(f"{source}: ").replace(path, "…").replace(source, "…")
+    for name in (shown(source), source):
+        message = (
+            message.removeprefix(f"{name}: ").replace(str(Path(name).absolute()), "…").replace(name, "…")
+        )
+    return message

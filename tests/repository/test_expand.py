@@ -142,7 +142,7 @@ def test_rows_of_a_dataset_become_repositories(tmp_path):
     names = list(expand([str(path)]))
     assert names == [f"rows+o/a@{path}#0-1", f"rows+o/b@{path}#2-3"]
     first, second = map(load, names)
-    assert (first.identity, first.revision, first.license) == ("o/a", "r1", "MIT AND Apache-2.0")
+    assert (first.identity, first.revision, first.license) == ("o/a", "r1", "Apache-2.0 AND MIT")
     assert {file.path: (file.content, file.license) for file in first.files} == {
         "x.py": ("X = 1\n", "MIT"),
         "d/y.py": ("Y = 1\n", "MIT AND Apache-2.0"),
@@ -192,7 +192,7 @@ def test_a_dataset_that_has_changed_is_noticed(tmp_path):
     names = list(expand([str(path)]))
     dataset(path, [row("o/b", "y.py")])
     for name in names:
-        with pytest.raises(UserError, match="has changed|it has changed"):
+        with pytest.raises(UserError, match="it has changed"):
             load(name)
 
 

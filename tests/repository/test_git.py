@@ -200,7 +200,7 @@ def test_mistakes_end_in_one_line(url, message, tmp_path):
 
 def test_unknown_revision_says_what_to_do(origin):
     commit(origin, {"a.py": "A = 1\n"})
-    with pytest.raises(UserError, match="no branch or tag 'v9'.*full hash"):
+    with pytest.raises(UserError, match=r"no branch or tag 'v9'.*full hash"):
         load(f"git+file://{origin}@v9")
 
 

@@ -1,13 +1,19 @@
-"""Makes of a repository what a copyist would: other names, another layout, a share of lines changed."""
+"""What selection must find: copies of repositories as copyists make them, and a few problems of HumanEval.
+
+The problems are kept encoded: this repository must not spread them.
+"""
 
 from __future__ import annotations
 
+import base64
 import builtins
+import json
 import keyword
 import random
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 from builder.repository import Repository, SourceFile
@@ -19,12 +25,22 @@ _LITERAL_OR_COMMENT = re.compile(
     re.DOTALL,
 )
 _JAVASCRIPT = {
-    "arguments", "async", "await", "break", "case", "catch", "class", "const", "continue", "default", "delete",
-    "do", "else", "export", "exports", "extends", "false", "finally", "for", "from", "function", "get", "if",
-    "import", "in", "instanceof", "let", "module", "new", "null", "of", "require", "return", "set", "static",
-    "super", "switch", "this", "throw", "true", "try", "typeof", "undefined", "var", "void", "while", "with",
-    "yield",
+    "arguments", "async", "await", "break", "case", "catch", "class", "const", "continue", "default",
+    "delete", "do", "else", "export", "exports", "extends", "false", "finally", "for", "from", "function",
+    "get", "if", "import", "in", "instanceof", "let", "module", "new", "null", "of", "require", "return",
+    "set", "static", "super", "switch", "this", "throw", "true", "try", "typeof", "undefined", "var",
+    "void", "while", "with", "yield",
 }  # fmt: skip
+
+_ENCODED = (Path(__file__).parent / "problems.zlib.b64").read_text()
+PROBLEMS = {
+    problem["task_id"]: problem for problem in json.loads(zlib.decompress(base64.b64decode(_ENCODED)))
+}
+
+
+def solved(task: str) -> str:
+    """A problem of HumanEval with its solution."""
+    return PROBLEMS[task]["prompt"] + PROBLEMS[task]["canonical_solution"]
 
 
 def plant(
