@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HASH_COMMENTS = {"Python", "Ruby"}  # of the languages whose structure is read; PHP knows both kinds
-# What is no comment stands in the group. Names come first, being most of what there is. Strings end with their
-# line: were one to span lines, as in triple quotes, a line removed at its edge would turn all that follows
-# inside out (likeness 0.33 instead of 0.70). What stands on its further lines counts as words.
+# What is no comment stands in the group. Names come first, being most of what there is. Strings end with
+# their line: were one to span lines, as in triple quotes, a line removed at its edge would turn all that
+# follows inside out (likeness 0.33 instead of 0.70). What stands on its further lines counts as words.
 _WORD = rb"[A-Za-z_$\x80-\xff][\w$\x80-\xff]*+|\d[\w.]*+"
 _STRING = rb"""\"(?:[^"\\\n]|\\.)*+"?|'(?:[^'\\\n]|\\.)*+'?"""
 _WITH_HASH = re.compile(rb"(%s|%s|[^\s\w,;#])|#[^\n]*+" % (_WORD, _STRING))
