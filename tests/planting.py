@@ -81,7 +81,7 @@ def plant(
 
 
 def edit(text: str, share: float, chance: random.Random) -> str:
-    """``text`` with a share of its code lines removed, doubled with other names, or changed."""
+    """``text`` with a share of its code lines given another name, followed by a new one, or removed."""
     lines = text.split("\n")
     for at, line in enumerate(lines):
         if not line.strip() or chance.random() >= share:
@@ -94,7 +94,7 @@ def edit(text: str, share: float, chance: random.Random) -> str:
             indent = line[: len(line) - len(line.lstrip())]
             lines[at] = f"{line}\n{indent}added_{chance.randrange(100)} = {chance.randrange(100)}"
         else:
-            lines[at] = re.sub(r"\d+", lambda match: str(int(match[0]) + 1), line) + " "
+            lines[at] = ""
     return "\n".join(lines)
 
 

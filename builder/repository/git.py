@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -222,7 +223,10 @@ class Git:
             out.seek(0)
             err.seek(0)
             if process.returncode:
-                raise _GitFailed(f"git+{self.address}: {self._said(err)}")
+                said = self._said(err)
+                # What git met on the way here would be met by every other source.
+                kind = FatalError if os.strerror(errno.ENOSPC) in said else _GitFailed
+                raise kind(f"git+{self.address}: {said}")
             return out.read()
 
     def _wait(

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from builder.errors import UserError
-from builder.repository import fingerprint, load
+from builder.repository import fingerprint, load, npm
 
 SCRIPT = b"throw new Error('it was run')\n"
 
@@ -111,7 +111,7 @@ def test_registry_of_the_users_configuration(registry, tmp_path, monkeypatch):
 
 def test_tarball_of_the_public_registry_comes_from_the_mirror_in_use(registry):
     data = tarball({"a.js": b"1\n"})
-    registry.publish("old", "1.0.0", data, tarball="https://registry.npmjs.org/files/old.tgz")
+    registry.publish("old", "1.0.0", data, tarball=f"{npm._PUBLIC}/files/old.tgz")
     assert [file.path for file in load("pkg:npm/old@1.0.0").files] == ["a.js"]
 
 

@@ -39,8 +39,14 @@ def test_other_structure_counts():
 def test_comments_and_strings_of_each_family():
     assert codes("a // b\nc", "Go") == codes("a /* x */ c", "Go")
     assert codes("a // b", "Python") != codes("a", "Python")
-    assert codes("x = 'it\\'s # none'") == codes('y = """so\n# is "this" """')
-    assert codes("`a\n${b}`; c", "JavaScript") == codes("'x'; c", "JavaScript")
+    assert codes("x = 'it\\'s # none'") == codes('y = "other \\" text" # more')
+    assert codes("x = 'it\\'s // none'", "Go") == codes('y = "other" // more', "Go")
+
+
+def test_a_string_without_its_end_spoils_one_line():
+    rest = CODE * 3
+    assert codes("x = 'open\n" + rest)[-len(codes(rest)) + 40 :] == codes(rest)[40:]
+    assert codes('"""one\n' + rest)[-len(codes(rest)) + 40 :] == codes(rest)[40:]
 
 
 @given(st.text())
