@@ -28,10 +28,14 @@ def read_columns(files: Iterable[Path], columns: Collection[str]) -> Iterator[di
     """
     from pyarrow import parquet
 
+    schema, wanted = None, []
     for path in files:
         with parquet.ParquetFile(path) as file:
-            leaves = [file.schema.column(number).path for number in range(len(file.schema.names))]
-            wanted = [leaf for leaf in leaves if _covered(_LIST.sub("", leaf), columns)]
+            # Asked of the first of many alike: a file's footer stays in memory once its columns were named.
+            if schema is None or not schema.equals(file.schema_arrow):
+                schema = file.schema_arrow
+                leaves = [file.schema.column(number).path for number in range(len(file.schema.names))]
+                wanted = [leaf for leaf in leaves if _covered(_LIST.sub("", leaf), columns)]
             for batch in file.iter_batches(batch_size=_BATCH, columns=wanted):
                 yield from batch.to_pylist()
 

@@ -95,7 +95,8 @@ def test_a_second_publish_sends_nothing_and_commits_nothing(hub, folder) -> None
     publish(folder, NAME)
     assert len(hub.repos[NAME].commits) == 1
     assert not hub.puts
-    assert not [line for line in hub.requests if line.startswith("PUT") or "/commit/" in line]
+    assert {line.split()[0] for line in hub.requests} == {"POST", "GET"}
+    assert not [line for line in hub.requests if "/commit/" in line or "/preupload/" in line]
 
 
 def test_commits_hold_a_bounded_number_of_files_and_the_card_comes_last(
