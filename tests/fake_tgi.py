@@ -4,8 +4,8 @@
 
 Every answer is a function of the request. Log-probs are one of the ids up to their token, so that a rewrite
 may well make the code behind it more likely. Answers are remembered: asked again, they cost next to nothing.
-Prints `ready URL` once it listens, and goes away when its standard input is closed; with --latency it says then
-how many requests there were, and in what time.
+Prints `ready URL` once it listens, and goes away when its standard input is closed; with --latency it says
+then how many requests there were, and in what time.
 """
 
 from __future__ import annotations

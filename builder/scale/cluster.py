@@ -59,19 +59,21 @@ def _execute(executor: str, job: Job, cluster: ClusterOptions, name: str, step: 
     from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor
 
     tasks = _num_tasks(job, cluster, name)
-    options = {"tasks": tasks, "workers": cluster.at_once or tasks, "logging_dir": _logs(job, name, tasks)}
+    shared = {"tasks": tasks, "workers": cluster.at_once or tasks, "logging_dir": _logs(job, name, tasks)}
     if executor == "local":
-        LocalPipelineExecutor([step], **options).run()
+        LocalPipelineExecutor([step], **shared).run()
         return
     import ray
 
     if not ray.is_initialized():
         places = (cluster.at_once or cluster.tasks) * cluster.cpus_per_task
         # Tasks wait for servers most of the time: on a machine alone, they may outnumber its cores.
-        here = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": places, "include_dashboard": False}
+        here: dict[str, Any] = (
+            {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": places, "include_dashboard": False}
+        )
         ray.init(log_to_driver=False, **here)
     limits = {"cpus_per_task": cluster.cpus_per_task, "mem_per_cpu_gb": cluster.memory_per_cpu}
-    RayPipelineExecutor([step], **options, **limits).run()
+    RayPipelineExecutor([step], **shared, **limits).run()
 
 
 def _submit(job: Job, cluster: ClusterOptions) -> None:

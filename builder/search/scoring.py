@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from builder.llm import Model
 from builder.search.noise import NO_NOISE, Noise
 from builder.structure import Blueprint
-from builder.trajectory import TokenRange, Trajectory, context_ranges, encode, render, take
+from builder.trajectory import Growing, TokenRange, Trajectory, context_ranges, take
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,15 @@ def choose_target(
 class Scorer:
     """Scores trajectories under one model, with prompts of at most ``context_tokens`` (None: what it takes).
 
-    ``noise`` is that of the model's scores. Keeps the ids of texts that it has tokenised.
+    ``noise`` is that of the model's scores.
     """
 
     model: Model
     context_tokens: int | None = None
     noise: Noise = NO_NOISE
-    memo: dict[str, list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._growing = Growing(self.model.tokenizer)
 
     @property
     def max_input_tokens(self) -> int:
@@ -108,10 +111,12 @@ class Scorer:
 
         The context is the row's own text up to the code, under the window rule. Raises ``ModelError``.
         """
-        document = render(trajectory)
-        encoded = encode(document.text, document.spans, self.model.tokenizer, self.memo)
         write = next(n for n, s in enumerate(trajectory.steps) if s.kind == "write" and s.path == path)
-        span = next(n for n, s in enumerate(document.spans) if s["step"] == write and s["content"])
+        document, encoded = self._growing.upto(trajectory, write)
+        span = len(document.spans)
+        while span and document.spans[span - 1]["step"] == write:
+            span -= 1
+        span = next(n for n in range(span, len(document.spans)) if document.spans[n]["content"])
         origin = encoded.ranges[span][0]
 
         digest = hashlib.sha256()
@@ -125,7 +130,7 @@ class Scorer:
             num_prompt_tokens += len(context) + len(ids)
             calls.append(self.model.score(context, ids))
         total = body_total = 0.0
-        for (start, _), logprobs in zip(target.windows, await asyncio.gather(*calls), strict=True):
+        for (start, _), logprobs in zip(target.windows, await _in_order(calls), strict=True):
             for position, logprob in enumerate(logprobs, start):
                 total -= logprob * (position in target.scored)
                 body_total -= logprob * (position in target.body)
@@ -136,6 +141,15 @@ class Scorer:
             ids_sha256=digest.hexdigest(),
             num_prompt_tokens=num_prompt_tokens,
         )
+
+
+async def _in_order(calls: Sequence[Awaitable[list[float]]]) -> list[list[float]]:
+    """The answers to ``calls``, or the error of the first that has one, whichever failed first."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers  # type: ignore[return-value]
 
 
 def ids_bytes(ids: list[int]) -> bytes:

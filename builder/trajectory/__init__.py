@@ -4,6 +4,7 @@ from builder.trajectory.chat import render_chat
 from builder.trajectory.conversation import as_messages, tools, turns
 from builder.trajectory.document import Document, Range, Segment, Span, render, render_raw
 from builder.trajectory.encoding import Encoded, encode, encode_texts, prefix_ids
+from builder.trajectory.growing import Growing
 from builder.trajectory.renderers import RENDERERS, render_row
 from builder.trajectory.replay import ReplayError, replay, step_texts
 from builder.trajectory.restore import from_row
@@ -25,6 +26,7 @@ __all__ = [
     "RENDERERS",
     "Document",
     "Encoded",
+    "Growing",
     "Range",
     "ReplayError",
     "Segment",

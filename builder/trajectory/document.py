@@ -130,42 +130,57 @@ def gap(content: str) -> str:
 
 def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_ROLES) -> Document:
     """Flatten ``trajectory`` into one document; sub-agents stand where the main agent calls them."""
-    files = {file.path: file for file in trajectory.repository.files}
-    steps = trajectory.steps
-    shown = [step.text for step in steps if step.kind in ("spec", "draft", "check")]
-    suffix = fence_suffix((*(file.content for file in files.values()), *shown))
-    out = Writer(loss_roles)
-    preamble = Range(start=0, end=0)
-    plan: dict[str, Range] = {}
-    segments: list[Segment] = []
+    renderer = Renderer(trajectory, loss_roles)
+    for number in range(len(trajectory.steps)):
+        renderer.add(number)
+    add_plans(renderer.segments, renderer.plan, trajectory.steps)
+    return renderer.out.document(renderer.segments, renderer.preamble)
 
-    def block(name: str, number: int, step: Step, role: str) -> Range:
-        start = out.add(f"<{name}{suffix}>\n", role, number)["start"]
-        out.add(step.text, role, number, content=True)
-        return Range(start=start, end=out.add(f"</{name}{suffix}>\n", role, number)["end"])
 
-    for number, step in enumerate(steps):
+class Renderer:
+    """Writes the steps of ``trajectory`` down, one after another.
+
+    Attributes:
+        out: All that has been written.
+        segments: The sub-agents so far, without their plan lines.
+        plan: Where the plan speaks of a file, by its path.
+        preamble: Where the requirement stands.
+    """
+
+    def __init__(self, trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_ROLES) -> None:
+        self.trajectory = trajectory
+        self.out = Writer(loss_roles)
+        self.segments: list[Segment] = []
+        self.plan: dict[str, Range] = {}
+        self.preamble = Range(start=0, end=0)
+        contents = (file.content for file in trajectory.repository.files)
+        self._suffix = fence_suffix((*contents, *shown(trajectory)))
+
+    def add(self, number: int) -> None:
+        """Write the step ``number``; those before it stand already."""
+        steps, suffix, out = self.trajectory.steps, self._suffix, self.out
+        step = steps[number]
         match step.kind:
             case "requirement":
-                preamble = block("requirement", number, step, step.role)
+                self.preamble = self._block("requirement", number, step)
             case "plan":
                 if steps[number - 1].kind != "plan" or number == 0:
                     out.add(f"<plan{suffix}>\n", step.role, number)
-                plan[step.path] = out.add(step.text, step.role, number, content=True)
+                self.plan[step.path] = out.add(step.text, step.role, number, content=True)
                 if number + 1 == len(steps) or steps[number + 1].kind != "plan":
                     out.add(f"</plan{suffix}>\n", step.role, number)
             case "delegate":
                 start = out.add(f"<{_tag('implement' + suffix, step.path)}>\n", step.role, number)["start"]
-                segments.append(Segment(start=start, end=start, path=step.path, plan=[]))
+                self.segments.append(Segment(start=start, end=start, path=step.path, plan=[]))
             case "spec":
-                block("spec", number, step, step.role)
+                self._block("spec", number, step)
             case "need" | "design" | "debug" if step.text:
-                block("think", number, step, step.role)
+                self._block("think", number, step)
             case "read":
                 out.add(f"<{_tag('read' + suffix, step.path)} />\n", step.role, number)
             case "observation":
                 out.add(f"<{_tag('observation' + suffix, step.path)}>\n", step.role, number)
-                content = files[step.path].content
+                content = self.trajectory.repository.file(step.path).content
                 out.add(content, step.role, number, content=True)
                 out.add(f"{gap(content)}</observation{suffix}>\n", step.role, number)
             case "draft":
@@ -173,17 +188,26 @@ def render(trajectory: Trajectory, loss_roles: Collection[str] = DEFAULT_LOSS_RO
                 out.add(step.text, step.role, number, content=True)
                 out.add(f"</draft{suffix}>\n", step.role, number)
             case "check":
-                block("observation", number, step, step.role)
+                self._block("observation", number, step)
             case "write":
+                file = self.trajectory.repository.file(step.path)
                 out.add(f"<{_tag('write' + suffix, step.path)}>\n", "call", number)
-                for text, role in code_pieces(files[step.path]):
+                for text, role in code_pieces(file):
                     out.add(text, role, number, content=True)
-                out.add(f"{gap(files[step.path].content)}</write{suffix}>\n", "call", number)
+                out.add(f"{gap(file.content)}</write{suffix}>\n", "call", number)
             case "finish":
-                segments[-1]["end"] = out.add(f"</implement{suffix}>\n", step.role, number)["end"]
+                end = out.add(f"</implement{suffix}>\n", step.role, number)["end"]
+                self.segments[-1]["end"] = end
 
-    add_plans(segments, plan, steps)
-    return out.document(segments, preamble)
+    def _block(self, name: str, number: int, step: Step) -> Range:
+        start = self.out.add(f"<{name}{self._suffix}>\n", step.role, number)["start"]
+        self.out.add(step.text, step.role, number, content=True)
+        return Range(start=start, end=self.out.add(f"</{name}{self._suffix}>\n", step.role, number)["end"])
+
+
+def shown(trajectory: Trajectory) -> list[str]:
+    """What stands in a document beside the files, and must not hold its tags either."""
+    return [step.text for step in trajectory.steps if step.kind in ("spec", "draft", "check")]
 
 
 def add_plans(segments: Sequence[Segment], plan: Mapping[str, Range], steps: Sequence[Step]) -> None:

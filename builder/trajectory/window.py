@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import islice
 from operator import itemgetter
 
-from builder.trajectory.document import Document, Range
+from builder.trajectory.document import Document, Range, Segment
 from builder.trajectory.encoding import Encoded
 
 TokenRange = tuple[int, int]
@@ -34,28 +35,43 @@ def context_ranges(document: Document, encoded: Encoded, upto: int, limit: int) 
     """
     if upto <= limit:
         return [(0, upto)]
-    segment_starts = [token_range(document, encoded, _range(segment))[0] for segment in document.segments]
-    own = bisect_right(segment_starts, upto - 1) - 1
+    segments = document.segments
+
+    def start_of(segment: Segment) -> int:
+        return encoded.ranges[bisect_left(document.spans, segment["start"], key=itemgetter("start"))][0]
+
+    own = bisect_right(segments, upto - 1, key=start_of) - 1
     head = [(0, encoded.prefix), token_range(document, encoded, document.preamble)]
     if own >= 0:
         head += [token_range(document, encoded, lines) for lines in document.segments[own]["plan"]]
     # What is about to be written needs its own thought and specification more than a long preamble.
     head = _fitting(head, limit // 2)
     earliest = upto - (limit - _length(head))
-    boundaries = [start for start in segment_starts if earliest <= start < upto]
-    if not boundaries:
+    first = bisect_left(segments, earliest, hi=own + 1, key=start_of)
+    start = start_of(segments[first]) if first <= own else None
+    if start is None:
         # The file's own work does not fit: its specification stays, what was read first is lost.
-        contract = [
-            tokens
-            for span, tokens in zip(document.spans, encoded.ranges, strict=True)
-            if span["role"] == "spec" and own >= 0 and segment_starts[own] <= tokens[0] < upto
-        ]
+        contract = _contract(document, encoded, segments[own], upto) if own >= 0 else []
         head = _fitting([(0, encoded.prefix), *contract, *head[1:]], limit * 3 // 4)
         earliest = upto - (limit - _length(head))
-        boundaries = [start for start, _ in encoded.ranges if earliest <= start < upto]
+        span = bisect_left(encoded.ranges, earliest, key=itemgetter(0))
+        inside = span < len(encoded.ranges) and encoded.ranges[span][0] < upto
+        start = encoded.ranges[span][0] if inside else earliest
     if earliest >= upto:
         raise ValueError(f"a window of {limit} tokens leaves no room for context")
-    return _merge([*head, (boundaries[0] if boundaries else earliest, upto)])
+    return _merge([*head, (start, upto)])
+
+
+def _contract(document: Document, encoded: Encoded, segment: Segment, upto: int) -> list[TokenRange]:
+    """The specification of the file that ``segment`` is about, as far as it stands before ``upto``."""
+    first = bisect_left(document.spans, segment["start"], key=itemgetter("start"))
+    found = []
+    for span, tokens in islice(zip(document.spans, encoded.ranges, strict=True), first, None):
+        if tokens[0] >= upto:
+            break
+        if span["role"] == "spec":
+            found.append(tokens)
+    return found
 
 
 def _fitting(ranges: Sequence[TokenRange], room: int) -> list[TokenRange]:
@@ -71,10 +87,6 @@ def _fitting(ranges: Sequence[TokenRange], room: int) -> list[TokenRange]:
 def take(ids: Sequence[int], ranges: Sequence[TokenRange]) -> list[int]:
     """The ids within ``ranges``, joined."""
     return [token for start, end in ranges for token in ids[start:end]]
-
-
-def _range(segment) -> Range:
-    return Range(start=segment["start"], end=segment["end"])
 
 
 def _length(ranges: Sequence[TokenRange]) -> int:
