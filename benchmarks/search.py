@@ -21,7 +21,6 @@ import statistics
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +33,10 @@ from builder import BuildConfig, embedded_model
 from builder.agents import AgentOptions
 from builder.cache import cache_home
 from builder.llm import connect, pocket_server
-from builder.pipeline import build
 from builder.report import Report, Rescoring, collect, conclusions, rounds_table, write_report
 from builder.report.evidence import SEARCHED
-from builder.rows import built_files, note_usage, read_rows, write_dataset
+from builder.rows import built_files, read_rows
+from builder.scale import build
 from builder.search import Scorer, SearchOptions, choose_target
 from builder.structure import analyze
 from builder.trajectory import from_row
@@ -163,7 +162,7 @@ def evidence(home: Path) -> list[str]:
             test=0.0,
         )
         home.mkdir(parents=True, exist_ok=True)
-        write_dataset(dataset, build(PACKAGES, config, partial(note_usage, dataset)))
+        build(dataset, PACKAGES, config)
     train(home / "others", judge)
     with pocket_server() as scorer, pocket_server(str(judge)) as second:
         failed = asyncio.run(reproduce(dataset, scorer))
@@ -185,7 +184,7 @@ def train(others: Path, judge: Path) -> None:
     if (judge / "config.json").is_file():
         return
     config = BuildConfig(configs=("raw-repos",), validation=0.0, test=0.0)
-    write_dataset(others, build(OTHERS, config))
+    build(others, OTHERS, config)
     subprocess.run(
         [
             *(Path(sys.executable).with_name("accelerate"), "launch"),

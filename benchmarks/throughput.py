@@ -162,7 +162,8 @@ def whole_build(url: str, repositories: Sequence[Repository], number: int = CONC
     """Reconstruct everything with ``number`` calls at once, and with a store that knows nothing yet."""
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
-        results = reconstruct_all(repositories, configuration(url, Path(folder) / "store.sqlite", number))
+        config = configuration(url, Path(folder) / "store.sqlite", number)
+        results = asyncio.run(reconstruct_all(repositories, config))
     assert not any(result.rows["repo2agent-search"]["notes"] for result in results)
     return time.perf_counter() - start
 

@@ -161,7 +161,9 @@ async def reconstruct_all(
         async def one(numbered: tuple[int, Repository]) -> None:
             results[numbered[0]] = await reconstruct(numbered[1], models, config, wanted)
 
-        await side_by_side(enumerate(repositories), config.calls_at_once, one)
+        # The longest chains of calls first: whoever is left at the end works alone.
+        numbered = sorted(enumerate(repositories), key=lambda pair: -len(pair[1].files))
+        await side_by_side(numbered, config.calls_at_once, one)
     return [results[number] for number in sorted(results)]
 
 

@@ -145,19 +145,3 @@ def test_structure_reads_what_is_asked_for(tmp_path) -> None:
     assert skipped == {"a.py": None, "b.py": "excluded by b.*", "c.md": None, "d.txt": "another language"}
     wrong = run("structure", str(tmp_path), "--language", "Java")
     assert wrong.returncode == 1 and "no files in that language; there are: Markdown, Python" in wrong.stderr
-
-
-def test_one_unreadable_repository_among_many_is_left_out_with_a_warning(tmp_path, caplog) -> None:
-    from builder.errors import UserError
-    from builder.pipeline import load_all
-
-    (tmp_path / "good").mkdir()
-    (tmp_path / "good" / "a.py").write_text("A = 1\n")
-    (tmp_path / "empty").mkdir()
-    sources = [str(tmp_path / "empty"), str(tmp_path / "good")]
-    assert [r.identity for r in load_all(sources, alone=False)] == ["local/good"]
-    assert "left out" in caplog.text
-    with pytest.raises(UserError):
-        load_all(sources[:1], alone=True)
-    with pytest.raises(UserError):
-        load_all([*sources, str(tmp_path / "nowhere")], alone=False)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import io
 import random
 from pathlib import Path
 
 import pytest
-from tqdm import tqdm
 
 from builder.agents import verify_debugging
 from builder.config import BuildConfig, from_dict
 from builder.errors import UserError
 from builder.llm import ModelError
-from builder.pipeline import Models, build, reconstruct
+from builder.pipeline import Calls, Models, reconstruct
 from builder.repository import load
 from builder.rows import BUILDABLE_CONFIGS, DEFAULT_CONFIGS, debugging, problems
+from builder.scale import Job
 from builder.structure import analyze
 from builder.trajectory import from_row, render, replay, turns, without_words
 from builder.trajectory.steps import STRUCTURE_KINDS
@@ -166,16 +165,16 @@ def test_debugging_changes_no_other_row_and_is_the_same_again(scripted) -> None:
 
 def test_debugging_without_search_scores_nothing_and_calls_are_counted_to_the_end(scripted) -> None:
     model = debugging_model(scripted)
-    bar = tqdm(total=0, disable=False, file=io.StringIO())
+    calls = Calls()
     repository = load(source("iniconfig"))
-    asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), ["repo2agent-debug"], bar))
+    asyncio.run(reconstruct(repository, Models(model, model), BuildConfig(), ["repo2agent-debug"], calls))
     assert not model.scored
-    assert bar.n == bar.total == len(model.generated)
+    assert calls.finished == calls.expected == len(model.generated)
 
 
-def test_a_config_that_there_is_not_is_named() -> None:
+def test_a_config_that_there_is_not_is_named(tmp_path) -> None:
     with pytest.raises(UserError, match="no config repo2agent-debugging; there are repo2agent-search"):
-        build(["x"], BuildConfig(configs=("repo2agent-debugging",)))
+        Job(tmp_path, BuildConfig(configs=("repo2agent-debugging",)))
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_build_keeps_a_server_of_fixed_speed_busy(repositories, bytes_tokenize
     monkeypatch.setattr(pipeline, "open_models", open_models)
 
     async def run() -> float:
-        await pipeline._reconstruct_all(repositories, config, DEFAULT_CONFIGS)
+        await pipeline.reconstruct_all(repositories, config, DEFAULT_CONFIGS)
         return asyncio.get_running_loop().time()
 
     seconds = virtually(run())

@@ -1,10 +1,10 @@
-"""200 real packages, built by one process, by eight, by Ray and by Slurm, at a server that takes 50 ms a call.
+"""200 real packages, built by one process, by eight, by Ray and by Slurm, at a server of 50 ms a call.
 
     python benchmarks/scale/build.py [--packages 200] [--only one eight ray slurm]
 
-All have eight calls in flight together. Prints for each how many repositories it builds a second, and the share
-of the time between the first request and the last answer in which the server could have answered more: calls
-that were not in flight, whatever kept them. Every way must write the same files, to the last byte.
+All have eight calls in flight together. Prints for each how many repositories it builds a second, and the
+share of the time between the first request and the last answer that is not spent waiting for the server: places
+for calls that were empty, whatever kept them. Every way must write the same files, to the last byte.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from builder.llm import embedded_model
-from tests.scale.slurm import PARTITION, CannotStart, cluster, wait_for_jobs
+from builder.llm import embedded_model  # noqa: E402
+from tests.scale.slurm import PARTITION, CannotStart, cluster, wait_for_jobs  # noqa: E402
 
 LATENCY = 0.05
 CALLS = 8  # in flight, over all processes
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def build(way: str, manifest: Path, folder: Path) -> tuple[float, dict[str, Any], str, int]:
-    """Build in one ``way``: seconds, what the server counted, a hash of all rows, and how many repositories."""
+    """Build in one ``way``: seconds, what the server counted, a hash of the rows, and how many there are."""
     folder.mkdir()
     output = folder / "built"
     with server() as (url, counted):
@@ -95,7 +95,9 @@ def build(way: str, manifest: Path, folder: Path) -> tuple[float, dict[str, Any]
                 environment = stack.enter_context(cluster(folder / "slurm"))
                 start = time.perf_counter()
             with (folder / "log").open("wb") as log:
-                code = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False).returncode
+                code = subprocess.run(
+                    command, stdout=log, stderr=log, env=environment, check=False
+                ).returncode
             if code:
                 raise SystemExit(f"{way} failed:\n{(folder / 'log').read_text(errors='replace')[-2000:]}")
             if way == "slurm":
