@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from builder.llm.calls import PATIENCE
 from builder.llm.connection import Connection, connect
+from builder.llm.describe import describe
 from builder.llm.embedded import embedded_model
 from builder.llm.pocket import child_environment, pocket_server, serve
 from builder.llm.protocol import Capabilities, Message, Model, ModelError, ModelInfo
@@ -36,6 +37,7 @@ __all__ = [
     "asking_for",
     "child_environment",
     "connect",
+    "describe",
     "embedded_model",
     "pocket_server",
     "purpose",
