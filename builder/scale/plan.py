@@ -218,13 +218,7 @@ class _Estimates:
                     for name in ("num_files", "num_bytes", "num_code_files", "num_code_bytes")
                 },
             },
-            needs={
-                purpose: {
-                    counter: self._of([one.need(purpose, counter) for one in self.found], by_calls)
-                    for counter in _COUNTERS
-                }
-                for purpose in [*purposes, ""]
-            },
+            needs={purpose: self._need(purpose, by_calls) for purpose in [*purposes, ""]},
             tokens={
                 name: self._of([one.tokens.get(name, 0) for one in self.found], by_bytes)
                 for name in dict.fromkeys(name for one in self.found for name in one.tokens)
@@ -239,9 +233,19 @@ class _Estimates:
             assumptions=(
                 f"an answer uses {options.answer_share:.0%} of what its call allows (--answer_share)",
                 "no call fails, no rewrite is refused or taken; drafts are as bad as drafts can be",
+                *(["as many copies among all as among these"] if self.of[0] < self.of[1] else []),
                 *notes,
             ),
         )
+
+    def _need(self, purpose: str, by_calls: Sequence[float]) -> dict[str, Estimate]:
+        # What each repository asks once goes with their number, however large they are.
+        once = all(one.need(purpose, "calls") == 1 for one in self.found)
+        known = [1.0] * len(self.records) if once else by_calls
+        return {
+            counter: self._of([one.need(purpose, counter) for one in self.found], known)
+            for counter in _COUNTERS
+        }
 
     def _of(self, values: Sequence[float], known: Sequence[float]) -> Estimate:
         return estimate(self.sample, values, known, self.of)

@@ -175,9 +175,22 @@ def test_a_sample_says_what_a_plan_of_all_says_within_its_interval(config, proje
     assert whole.gpu_hours.total == pytest.approx(sum(tokens.values()) / 3600 / 3600)
     price = tokens["prompt_tokens"] + 2 * tokens["generated_tokens"] + 3 * tokens["scored_tokens"]
     assert whole.cost.total == pytest.approx(price / 1e6)
-    purposes = [one for name, one in part.needs.items() if name]
+    purposes = [one for name, one in whole.needs.items() if name]
     for name in COUNTERS:
-        assert part.needs[""][name].total == pytest.approx(sum(one[name].total for one in purposes))
+        assert whole.needs[""][name].total == pytest.approx(sum(one[name].total for one in purposes))
+
+
+def test_what_every_repository_asks_once_is_known(config, projects) -> None:
+    forecast = plan([str(projects / "*")], config, PlanOptions(sample=6))
+    for purpose in ("requirement", "overview"):
+        calls = forecast.needs[purpose]["calls"]
+        assert calls.total == pytest.approx(NUM_PROJECTS)
+        assert calls.half_width == pytest.approx(0, abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_plan(config, projects) -> None:
+    texts = {plan([str(projects / "*")], config, PlanOptions(sample=4)).as_text() for _ in range(2)}
+    assert len(texts) == 1
 
 
 def test_a_part_of_the_sources_is_enough_and_says_so(config, projects) -> None:
