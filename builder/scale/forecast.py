@@ -14,6 +14,8 @@ _COUNTERS = {
     "generated_tokens": "generated",
     "scored_tokens": "scored",
 }
+_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_EXACT = 1e-9  # a width that is rounding
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,22 @@ class Forecast:
         for name, number in self.disk.items():
             yield f"disk, {name}: {_bytes(number)}"
         if self.gpu_hours is not None:
-            yield f"GPU-hours: {_number(self.gpu_hours, 1)}"
+            yield f"GPU-hours: {_number(self.gpu_hours)}"
         elif self.missing:
             options = " ".join(f"--throughput.{name} TOKENS_A_SECOND" for name in self.missing)
             yield f"GPU-hours: give {options}"
         if self.cost is not None:
-            yield f"cost: {_number(self.cost, 2)}"
+            yield f"cost: {_number(self.cost)}"
         yield ""
         yield f"From {self.num_sampled} repositories gone through without a model; ± is at 95 %."
         yield from (f"Assumed: {words}." for words in self.assumptions)
 
 
-def _number(value: Estimate, digits: int = 0) -> str:
-    text = f"{value.total:,.{digits}f}"
-    return f"{text} ± {value.relative:.0%}" if value.half_width else text
+def _number(value: Estimate) -> str:
+    """Whole, or three digits of what is small and need not be whole."""
+    small = value.total < 100 and value.total != round(value.total)
+    text = f"{value.total:.3g}" if small else f"{value.total:,.0f}"
+    return f"{text} ± {value.relative:.0%}" if value.half_width > _EXACT * value.total else text
 
 
 def _share(value: Estimate, number: int) -> str:
@@ -92,10 +96,9 @@ def _share(value: Estimate, number: int) -> str:
 
 
 def _bytes(value: Estimate) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6)):
-        if value.total >= size:
-            return f"{_number(Estimate(value.total / size, value.half_width / size), 1)} {unit}"
-    return f"{_number(Estimate(value.total / 1e3, value.half_width / 1e3), 1)} kB"
+    unit, size = next((unit for unit in _UNITS if value.total >= unit[1]), _UNITS[-1])
+    number, _, width = _number(Estimate(value.total / size, value.half_width / size)).partition(" ")
+    return f"{number} {unit} {width}".rstrip()
 
 
 def _plain(value: Any) -> Any:
