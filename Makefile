@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 VLLM_VENV ?= .venv-vllm
 VLLM_PYTHON := $(VLLM_VENV)/bin/python
 
-.PHONY: help demo test test-vllm lint format bench bench-search bench-selection bench-structure bench-throughput sample clean
+.PHONY: help demo test test-vllm lint format bench bench-plan bench-search bench-selection bench-structure bench-throughput sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-vllm         run the tests of engines against a real vLLM on the CPU (installs it once: 3.4 GB)"
 	@echo "make lint              ruff and mypy"
 	@echo "make bench             print the benchmarks' ratios"
+	@echo "make bench-plan        how wide the intervals of a plan are, and how often they hold the truth"
 	@echo "make bench-search      what the search costs and finds; about an hour on two cores"
 	@echo "make bench-selection   planted copies and benchmark solutions among 200 packages (downloads them once)"
 	@echo "make bench-throughput  what a build makes of its server"
@@ -77,6 +78,8 @@ bench-throughput: $(INSTALLED)
 
 bench-scale: $(INSTALLED)
 	$(BIN)/python benchmarks/scale/build.py
+bench-plan: $(INSTALLED)
+	$(BIN)/python benchmarks/scale/plan.py
 
 bench-search: $(INSTALLED)
 	$(BIN)/python benchmarks/search.py

@@ -9,12 +9,13 @@ from typing import Any
 
 from jsonargparse import ArgumentParser, Namespace
 
-from builder.config import BuildConfig, ClusterOptions, from_dict
+from builder.config import BuildConfig, ClusterOptions, PlanOptions, ThroughputOptions, from_dict
 from builder.errors import UserError
 
 EXAMPLES = {
     "structure": "repo2agent structure path/to/repository --json",
     "build": "repo2agent build path/to/repository --output built --search.rounds 2",
+    "plan": "repo2agent plan packages.jsonl --config configs/build/tgi.yaml --sample 20",
     "inspect": "repo2agent inspect built --row 0",
     "verify": "repo2agent verify built",
     "report": "repo2agent report built --output built/report",
@@ -80,6 +81,23 @@ def build(options: Namespace) -> None:
     )
 
 
+def plan(options: Namespace) -> None:
+    """Estimate what a build would come to, before it costs anything: calls, tokens, GPU-hours, disk."""
+    from builder.scale import plan as estimate
+
+    values = options.as_dict()
+    config = from_dict({entry.name: values[entry.name] for entry in fields(BuildConfig)})
+    throughput = ThroughputOptions(**values["throughput"])
+    chosen = PlanOptions(options.sample, options.answer_share, options.survey, throughput)
+    forecast = estimate(options.repos, config, chosen, options.output)
+    if options.json:
+        import json
+
+        print(json.dumps(forecast.as_json(), indent=2))
+    else:
+        print(forecast.as_text(), end="")
+
+
 def inspect(options: Namespace) -> None:
     """Print a trajectory for reading: who speaks, what carries loss, and the score of each thought."""
     from builder.rows import inspect_row, print_summary, write_html
@@ -127,6 +145,7 @@ def publish(options: Namespace) -> None:
 COMMANDS = {
     "structure": structure,
     "build": build,
+    "plan": plan,
     "inspect": inspect,
     "verify": verify,
     "report": report,
@@ -165,8 +184,21 @@ def _add_structure(parser: ArgumentParser) -> None:
 
 
 def _add_build(parser: ArgumentParser) -> None:
-    parser.add_argument("repos", type=str, nargs="*", default=[], help="directories, archives, package URLs")
     parser.add_argument("--output", default="built", help="the folder to write the dataset to")
+    _add_what_to_build(parser)
+
+
+def _add_plan(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=str | None, default=None, help="the build's folder, which is spared another survey"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_class_arguments(PlanOptions, None)
+    _add_what_to_build(parser)  # also where it changes no estimate: a build's own options will do
+
+
+def _add_what_to_build(parser: ArgumentParser) -> None:
+    parser.add_argument("repos", type=str, nargs="*", default=[], help="directories, archives, package URLs")
     parser.add_argument(
         "--overwrite", action="store_true", help="build anew where the folder holds a build of something else"
     )
@@ -232,6 +264,7 @@ def _add_publish(parser: ArgumentParser) -> None:
 _ADD: dict[str, Any] = {
     "structure": _add_structure,
     "build": _add_build,
+    "plan": _add_plan,
     "inspect": _add_inspect,
     "verify": _add_verify,
     "report": _add_report,

@@ -73,6 +73,50 @@ class ClusterOptions:
 
 
 @dataclass(frozen=True)
+class ThroughputOptions:
+    """Tokens a second that one GPU does, as measured on yours.
+
+    Attributes:
+        prompt: Read by the generator.
+        generated: Written by the generator.
+        scored: Read by the scorer.
+    """
+
+    prompt: float | None = None
+    generated: float | None = None
+    scored: float | None = None
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """How a build is estimated.
+
+    Attributes:
+        sample: Repositories that are gone through without a model.
+        answer_share: How much of what its call allows an answer uses: no dry run can know that.
+        survey: Sources that are looked at, drawn at random; none given: all of them, as a build does it, which
+            then need not.
+        throughput: What one GPU does.
+    """
+
+    sample: int = 20
+    answer_share: float = 0.6
+    survey: int | None = None
+    throughput: ThroughputOptions = field(default_factory=ThroughputOptions)
+
+    def __post_init__(self) -> None:
+        for name in ("sample", "survey"):
+            number = getattr(self, name)
+            if number is not None and number < 2:
+                raise UserError(f"{name} must be at least 2, not {number}: one says nothing of the others")
+        if not 0 < self.answer_share <= 1:
+            raise UserError(f"answer_share must be above 0 and at most 1, not {self.answer_share:g}")
+        for name, value in vars(self.throughput).items():
+            if value is not None and value <= 0:
+                raise UserError(f"throughput.{name} must be above 0, not {value:g}")
+
+
+@dataclass(frozen=True)
 class BuildConfig:
     """How repositories become rows.
 

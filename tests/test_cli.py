@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("structure", "build", "inspect", "serve", "publish")
+COMMANDS = ("structure", "build", "plan", "inspect", "serve", "publish")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

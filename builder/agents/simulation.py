@@ -16,7 +16,7 @@ from builder.agents.grounding import unknown_share
 from builder.agents.leakage import STRICTEST, LeakageGuard
 from builder.agents.prompts import excerpt, messages, prompt_hash
 from builder.agents.summaries import folders, overview, tree
-from builder.llm import Model, ModelError
+from builder.llm import Model, ModelError, asking_for
 from builder.structure import Blueprint
 from builder.trajectory import MAIN, Step, Trajectory, clean
 
@@ -145,12 +145,13 @@ class Team:
         path = values.get("path", "")
         seed = call_seed(self.seed, self.blueprint.repository.identity, prompt, path, variant)
         try:
-            return await self.generator.generate(
-                messages(prompt, **values),
-                max_tokens=max_tokens,
-                temperature=self.options.temperature,
-                seed=seed,
-            )
+            with asking_for(prompt):
+                return await self.generator.generate(
+                    messages(prompt, **values),
+                    max_tokens=max_tokens,
+                    temperature=self.options.temperature,
+                    seed=seed,
+                )
         except ModelError as error:
             self.notes.append(f"{prompt} {path}: {error}".replace("\n", " "))
             return ""

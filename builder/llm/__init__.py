@@ -18,9 +18,11 @@ from __future__ import annotations
 
 from builder.llm.calls import PATIENCE
 from builder.llm.connection import Connection, connect
+from builder.llm.describe import describe
 from builder.llm.embedded import embedded_model
 from builder.llm.pocket import child_environment, pocket_server, serve
 from builder.llm.protocol import Capabilities, Message, Model, ModelError, ModelInfo
+from builder.llm.purpose import asking_for, purpose
 from builder.llm.usage import Usage
 
 __all__ = [
@@ -32,9 +34,12 @@ __all__ = [
     "ModelError",
     "ModelInfo",
     "Usage",
+    "asking_for",
     "child_environment",
     "connect",
+    "describe",
     "embedded_model",
     "pocket_server",
+    "purpose",
     "serve",
 ]

@@ -73,7 +73,7 @@ class OpenAICompatible:
     @property
     def tokenizer(self) -> Any:
         if self._tokenizer is None or isinstance(self._tokenizer, str | os.PathLike):
-            self._tokenizer = _load_tokenizer(self._tokenizer, self.weights)
+            self._tokenizer = load_tokenizer(self._tokenizer, self.weights)
         return self._tokenizer
 
     @tokenizer.setter
@@ -186,7 +186,8 @@ def _check_ids(sent: list[int], returned: list[int], tokenizer: Any) -> None:
     )
 
 
-def _load_tokenizer(source: Any, model_id: str) -> Any:
+def load_tokenizer(source: Any, model_id: str) -> Any:
+    """The tokenizer at ``source`` (None: that of ``model_id``). Raises ``UserError``."""
     if source is None and model_id == MODEL_ID:
         try:
             return embedded_tokenizer()

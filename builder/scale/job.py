@@ -160,9 +160,13 @@ class Job:
     def file_name(self, config: str, split: str, shard: int) -> str:
         return f"data/{config}/{split}-{shard:05}-of-{self.totals()['num_shards']:05}.parquet"
 
+    def not_chosen(self) -> Iterator[Record]:
+        """What the choice left out."""
+        yield from self._records(f"{_STATE}/left_out.jsonl")
+
     def left_out(self) -> Iterator[Record]:
         """What was left out, by the choice or when its turn came."""
-        yield from self._records(f"{_STATE}/left_out.jsonl")
+        yield from self.not_chosen()
         for shard in sorted(self.done()):
             for record in self.outcome(shard)["left_out"]:
                 yield Record(**record)

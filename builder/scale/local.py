@@ -37,7 +37,7 @@ def build(output: str | Path, sources: Sequence[str], config: BuildConfig, *, ov
     line, ``BudgetReached`` among them; what was done until then is in place.
     """
     job = Job(output, config)
-    with _alone(job):
+    with alone(job):
         prepare(job, sources, overwrite=overwrite)
         try:
             with serving(config) as served:
@@ -193,7 +193,7 @@ def start_worker(job: Job, shards: Sequence[int]) -> subprocess.Popen[bytes]:
 
 
 @contextlib.contextmanager
-def _alone(job: Job) -> Iterator[None]:
+def alone(job: Job) -> Iterator[None]:
     """Nobody else builds into the same folder of this machine."""
     from filelock import FileLock, Timeout
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from builder.agents import LeakageGuard, Overlap, Team, prompt_hash
-from builder.llm import ModelError
+from builder.llm import ModelError, asking_for
 from builder.search.budget import Budget
 from builder.search.options import SearchOptions
 from builder.search.scoring import Score, Scorer, choose_target
@@ -133,7 +133,7 @@ class ThoughtSearch:
             self.trajectory = trajectory
             for candidate in history.measured:
                 candidate.score = None
-            await asyncio.gather(*(self._measure(candidate) for candidate in history.measured))
+            await asyncio.gather(*(self._measure(candidate, "again") for candidate in history.measured))
         return None if history is None or history.current.score is None else self._record(history)
 
     def _work(self, trajectory: Trajectory) -> list[Step]:
@@ -160,7 +160,9 @@ class ThoughtSearch:
         }
         if not other:
             del controls["other"]
-        await asyncio.gather(*(self._measure(candidate) for candidate in (first, *controls.values())))
+        await asyncio.gather(
+            self._measure(first, "first"), *(self._measure(each, "control") for each in controls.values())
+        )
         if first.score is None:
             self._note("could not be scored; left as first written")
             return first, None
@@ -189,7 +191,7 @@ class ThoughtSearch:
     async def _best(self, number: int, texts: list[str], current: _Candidate) -> _Candidate | None:
         """Score the rewrites of one round; the one to take, if any."""
         tried = self._drawn(texts, current)
-        await asyncio.gather(*(self._measure(candidate) for candidate in tried if not candidate.refusal))
+        await asyncio.gather(*(self._measure(each, "candidate") for each in tried if not each.refusal))
         scored = [candidate for candidate in tried if candidate.score is not None]
         best = min(scored, key=self._objective, default=None)
         # A first thought that leaks has no right to its score: any rewrite that does not leak replaces it.
@@ -210,7 +212,7 @@ class ThoughtSearch:
         tried = self._drawn(texts, current)
         winner = next((candidate for candidate in tried if not candidate.refusal), None)
         if winner is not None:
-            await self._measure(winner)
+            await self._measure(winner, "candidate")
             winner = winner if winner.score is not None else None
         for place, candidate in enumerate(tried):
             reason = "accepted at random" if candidate is winner else candidate.refusal or "not looked at"
@@ -248,13 +250,14 @@ class ThoughtSearch:
             candidate.refusal = self.options.limits.of(self.step.sees).refusal(overlap)
         return candidate
 
-    async def _measure(self, candidate: _Candidate) -> None:
+    async def _measure(self, candidate: _Candidate, purpose: str) -> None:
         """Score ``candidate`` in its place; one that cannot be scored keeps no score, with a note."""
         assert self._target is not None
         try:
-            candidate.score = score = await self.scorer.score(
-                self._with(candidate.text), self.step.path, self._target
-            )
+            with asking_for(f"score {purpose}"):
+                candidate.score = score = await self.scorer.score(
+                    self._with(candidate.text), self.step.path, self._target
+                )
             self.budget.spend(0, score.num_prompt_tokens)
         except ModelError as error:
             self.team.notes.append(f"score {self.step.path}: {error}".replace("\n", " "))
