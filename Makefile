@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 VLLM_VENV ?= .venv-vllm
 VLLM_PYTHON := $(VLLM_VENV)/bin/python
 
-.PHONY: help demo test test-vllm lint format bench bench-plan bench-search bench-selection bench-structure bench-throughput sample clean
+.PHONY: help demo test test-vllm lint format bench bench-plan bench-scale bench-search bench-selection bench-structure bench-throughput sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
@@ -78,6 +78,7 @@ bench-throughput: $(INSTALLED)
 
 bench-scale: $(INSTALLED)
 	$(BIN)/python benchmarks/scale/build.py
+
 bench-plan: $(INSTALLED)
 	$(BIN)/python benchmarks/scale/plan.py
 

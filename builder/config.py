@@ -94,8 +94,8 @@ class PlanOptions:
     Attributes:
         sample: Repositories that are gone through without a model.
         answer_share: How much of what its call allows an answer uses: no dry run can know that.
-        survey: Sources that are looked at, drawn at random; none given: all of them, as a build does it, which
-            then need not.
+        survey: Sources that are looked at, drawn at random; none given: all of them, as a build does it,
+            which then need not.
         throughput: What one GPU does.
     """
 

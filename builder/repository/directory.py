@@ -21,6 +21,7 @@ _SPECIAL = {
     stat.S_IFCHR: "device",
     stat.S_IFBLK: "device",
 }
+BUILD_MARK = ".build/job.json"  # a folder with this in it is a dataset that has been built
 _GIT_TIMEOUT = 60  # seconds
 _MAX_ATTRIBUTES = 1_000_000  # bytes
 
@@ -64,6 +65,8 @@ class Directory:
             if prefix and any(item.name == "pyvenv.cfg" for item in found):
                 yield Entry(prefix, obstacle="environment or cache")
                 continue
+            if prefix and (self.root / prefix / BUILD_MARK).is_file():
+                continue  # what was made of repositories is part of none, wherever a user has put it
             below = []
             for item in found:
                 path = prefix + item.name

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
@@ -60,17 +60,39 @@ class Job:
         self.config = config
         self.wanted = [name for name in BUILDABLE_CONFIGS if name in (config.configs or DEFAULT_CONFIGS)]
 
-    def start(self, sources: Iterable[str], *, overwrite: bool = False) -> None:
-        """Write down what there is to do, unless that has been done."""
-        digest, chunks = hashlib.sha256(), 0
-        names = expand(sources)
+    def start(self, sources: Sequence[str], *, overwrite: bool = False) -> None:
+        """Write down what there is to do, unless that has been done.
+
+        What another build left of its survey gives way; its rows do so only for ``overwrite``.
+        """
         known = self._known()
-        if overwrite or known is None:
-            self.place.remove(_STATE)
+        if known is not None and not overwrite:
+            different = _difference(known, self._described(sources, keep=False))
+            if not different:
+                return
+            if self._begun():
+                raise UserError(
+                    f"{self.place.url}: holds a build of other {different}; give --overwrite to build anew, "
+                    "or choose another output"
+                )
+        elif not overwrite and any(self.place.names(f"data/{config}") for config in CONFIGS):
+            raise UserError(
+                f"{self.place.url}: holds rows, and nothing of the build that wrote them; give --overwrite "
+                "to replace them, or choose another output"
+            )
+        self.place.remove(_STATE)
+        described = self._described(sources, keep=True)
+        for config in CONFIGS:
+            self.place.remove(f"data/{config}")
+        self.place.write(f"{_STATE}/job.json", json.dumps(described, indent=1))
+
+    def _described(self, sources: Iterable[str], *, keep: bool) -> dict[str, Any]:
+        """What tells this build from others; writes down the names of its sources, to ``keep`` them."""
+        digest, chunks, names = hashlib.sha256(), 0, expand(sources)
         while chunk := list(islice(names, SURVEYED)):
             for source in chunk:
-                digest.update(f"{source}\0{_stamp(source)}\n".encode())
-            if overwrite or known is None:
+                digest.update(f"{source}\0{_stamp(source, self.place.local)}\n".encode())
+            if keep:
                 self.place.write(f"{_STATE}/sources/{chunks:05}.json", json.dumps(chunk))
             chunks += 1
         if not chunks:
@@ -79,17 +101,11 @@ class Job:
                 "manifest"
             )
         job = {"sources": digest.hexdigest(), "num_chunks": chunks, "options": row_options(self.config)}
-        job = json.loads(json.dumps(job))
-        if known is not None and not overwrite:
-            if different := _difference(known, job):
-                raise UserError(
-                    f"{self.place.url}: holds a build of other {different}; give --overwrite to build "
-                    "anew, or choose another output"
-                )
-            return
-        for config in CONFIGS:
-            self.place.remove(f"data/{config}")
-        self.place.write(f"{_STATE}/job.json", json.dumps(job, indent=1))
+        return json.loads(json.dumps(job))
+
+    def _begun(self) -> bool:
+        """Whether any repository is finished."""
+        return any(self.place.names(f"{_STATE}/{folder}") for folder in ("spool", "done"))
 
     def _known(self) -> dict[str, Any] | None:
         name = f"{_STATE}/job.json"
@@ -200,14 +216,15 @@ def row_options(config: BuildConfig) -> dict[str, Any]:
     return {name: value for name, value in asdict(config).items() if name not in _NOT_OF_ROWS}
 
 
-def _stamp(source: str) -> str:
-    """Changes when a local source does; others are named by what they hold."""
-    path = Path(source)
+def _stamp(source: str, output: Path | None) -> str:
+    """Changes when a local source does; others are named by what they hold. ``output`` may lie in it."""
+    path = Path(source).absolute()
     if path.is_file():
         paths = [path]
     elif path.is_dir():
         # What git keeps for itself changes when one looks at it.
-        paths = sorted(p for p in path.rglob("*") if not p.is_dir() and ".git" not in p.parts)
+        inside = (p for p in path.rglob("*") if ".git" not in p.parts and not p.is_dir())
+        paths = sorted(p for p in inside if output is None or not p.is_relative_to(output))
     else:
         return ""
     digest = hashlib.sha256()

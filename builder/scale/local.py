@@ -9,7 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from builder.llm import child_environment
 from builder.pipeline import serving
 from builder.scale.finish import finish, write_usage
 from builder.scale.job import Job
-from builder.scale.progress import EVERY, cost, ledgers, total
+from builder.scale.progress import EVERY, Snapshot, cost, ledgers, total
 from builder.scale.work import build_shards, survey
 
 _DEATHS = 3  # of workers, in one build: more is no accident
@@ -52,7 +52,7 @@ def build(output: str | Path, sources: Sequence[str], config: BuildConfig, *, ov
     return job
 
 
-def prepare(job: Job, sources: Iterable[str], *, overwrite: bool = False) -> None:
+def prepare(job: Job, sources: Sequence[str], *, overwrite: bool = False) -> None:
     """Survey all sources that have not been looked at, and choose among them.
 
     Raises ``UserError`` where none stays.
@@ -61,7 +61,9 @@ def prepare(job: Job, sources: Iterable[str], *, overwrite: bool = False) -> Non
     chunks = job.unsurveyed()
     if chunks:
         number = min(len(chunks), os.cpu_count() or 1)
-        with tqdm(desc="repositories read", unit="", total=sum(len(job.sources(c)) for c in chunks)) as bar:
+        number_of_sources = sum(len(job.sources(chunk)) for chunk in chunks)
+        few = len(chunks) == 1  # which are read before anybody would look at the bar
+        with tqdm(desc="repositories read", unit="", total=number_of_sources, disable=few) as bar:
 
             async def all_of_them() -> None:
                 await asyncio.gather(*(survey(job, chunks[n::number], bar.update) for n in range(number)))
@@ -96,21 +98,17 @@ def showing(job: Job) -> Iterator[None]:
     stop = threading.Event()
 
     def show() -> None:
-        with tqdm(desc="model calls", unit="call", total=0) as bar:
-            ended = False
-            while not ended:
-                ended = stop.wait(EVERY)
-                with contextlib.suppress(UserError):  # whoever writes rows will say what is wrong
-                    now = total(job.place, without=before)
-                    bar.n = now.calls_finished
-                    begun = max(1, now.begun_bytes)
-                    ahead = max(0, totals["num_code_bytes"] - begun) if now.begun_bytes and not ended else 0
-                    bar.total = max(bar.n, round(now.calls_expected * (1 + ahead / begun)))
-                    parts = [f"{done + now.repositories}/{totals['num_repositories']} repositories"]
-                    parts += [f"{now.tokens / max(1.0, now.seconds):.0f} tokens/s"]
-                    if price := cost(now, job.config.prices):
-                        parts += [f"cost {price:.2f}"]
-                    bar.set_postfix_str(", ".join(parts))
+        bar, ended = None, False
+        while not ended:
+            ended = stop.wait(EVERY)
+            with contextlib.suppress(UserError):  # whoever writes rows will say what is wrong
+                now = total(job.place, without=before)
+                if bar is None and now.calls_expected:
+                    bar = tqdm(desc="model calls", unit="call", total=0)
+                if bar is not None:
+                    _show(bar, now, totals, done, job, ended)
+        if bar is not None:
+            bar.close()
 
     thread = threading.Thread(target=show, daemon=True)
     thread.start()
@@ -119,6 +117,18 @@ def showing(job: Job) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+def _show(bar: tqdm, now: Snapshot, totals: dict[str, int], done: int, job: Job, ended: bool) -> None:
+    """Calls, of as many as there will be if what has not been begun is like what has; tokens, cost."""
+    bar.n = now.calls_finished
+    ahead = max(0, totals["num_code_bytes"] - now.begun_bytes) if now.begun_bytes and not ended else 0
+    bar.total = max(bar.n, round(now.calls_expected * (1 + ahead / max(1, now.begun_bytes))))
+    parts = [f"{done + now.repositories}/{totals['num_repositories']} repositories"]
+    parts += [f"{now.tokens / max(1.0, now.seconds):.0f} tokens/s"]
+    if price := cost(now, job.config.prices):
+        parts += [f"cost {price:.2f}"]
+    bar.set_postfix_str(", ".join(parts))
 
 
 def _run_workers(job: Job) -> None:
