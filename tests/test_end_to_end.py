@@ -239,10 +239,12 @@ def test_a_killed_build_goes_on_where_it_was(built, repositories, tiny_url, tmp_
     assert {config: table(tmp_path / "dataset", config) for config in DEFAULT_CONFIGS} == before
     assert before == {config: table(built, config) for config in DEFAULT_CONFIGS}
 
-    resumed, idle = read_usage(tmp_path / "dataset")  # the one that was killed told nobody
-    assert resumed["generator"]["calls"] == idle["generator"]["calls"] > idle["generator"]["failed"] == 0
-    assert resumed["generator"]["stored"] < idle["generator"]["stored"] == idle["generator"]["calls"]
-    assert resumed["generator"]["scored_tokens"] > 0
+    # The killed one has told what it had used until its last second; one with nothing to do tells nothing.
+    ends = [line["generator"] for line in read_usage(tmp_path / "dataset")]
+    assert len(ends) in (1, 2)
+    assert 0 < sum(end["calls"] - end["stored"] for end in ends) <= num_stored()
+    assert all(end["failed"] == 0 for end in ends)
+    assert any(end["scored_tokens"] > 0 for end in ends)
 
 
 def test_no_path_of_this_machine_stands_in_a_row(built, repositories, tiny_directory) -> None:

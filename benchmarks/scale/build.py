@@ -3,8 +3,8 @@
     python benchmarks/scale/build.py [--packages 200] [--only one eight ray slurm]
 
 All have eight calls in flight together. Prints for each how many repositories it builds a second, and the
-share of the time between the first request and the last answer that is not spent waiting for the server: places
-for calls that were empty, whatever kept them. Every way must write the same files, to the last byte.
+share of the time between the first request and the last answer that is not spent waiting for the server:
+places for calls that were empty, whatever kept them. Every way must write the same files, to the last byte.
 """
 
 from __future__ import annotations

@@ -65,8 +65,9 @@ class Directory:
             if prefix and any(item.name == "pyvenv.cfg" for item in found):
                 yield Entry(prefix, obstacle="environment or cache")
                 continue
-            if prefix and (self.root / prefix / BUILD_MARK).is_file():
-                continue  # what was made of repositories is part of none, wherever a user has put it
+            if prefix and os.path.isfile(self.root / prefix / BUILD_MARK):  # noqa: PTH113 - no path is too long
+                yield Entry(prefix, obstacle="built dataset")
+                continue
             below = []
             for item in found:
                 path = prefix + item.name

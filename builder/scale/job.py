@@ -15,8 +15,10 @@ Every step can be done twice with the same outcome, so whoever is killed is simp
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -218,19 +220,19 @@ def row_options(config: BuildConfig) -> dict[str, Any]:
 
 def _stamp(source: str, output: Path | None) -> str:
     """Changes when a local source does; others are named by what they hold. ``output`` may lie in it."""
-    path = Path(source).absolute()
-    if path.is_file():
-        paths = [path]
-    elif path.is_dir():
-        # What git keeps for itself changes when one looks at it.
-        inside = (p for p in path.rglob("*") if ".git" not in p.parts and not p.is_dir())
-        paths = sorted(p for p in inside if output is None or not p.is_relative_to(output))
-    else:
+    if not os.path.exists(source):  # noqa: PTH110 - a name may be no path at all
         return ""
-    digest = hashlib.sha256()
-    for entry in paths:
-        status = entry.lstat()
-        digest.update(f"{entry}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    top, digest = os.path.abspath(source), hashlib.sha256()  # noqa: PTH100 - as what is compared with it
+    paths = [top]
+    for folder, below, names in os.walk(top):
+        # What git keeps for itself changes when one looks at it.
+        below[:] = sorted(n for n in below if n != ".git" and Path(folder, n) != output)
+        paths += [os.path.join(folder, name) for name in sorted(names)]  # noqa: PTH118
+    for path in paths if len(paths) == 1 else paths[1:]:
+        with contextlib.suppress(OSError):  # gone again, or named too long: reading will meet it
+            status = os.lstat(path)
+            line = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n"
+            digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

@@ -250,10 +250,19 @@ def test_a_link_is_never_followed(linked, hub, folder, tmp_path) -> None:
 def test_what_is_not_a_finished_build_is_not_published(hub, folder, tmp_path) -> None:
     with pytest.raises(UserError, match="not a built dataset"):
         publish(tmp_path / "nothing", NAME)
-    (folder / "data" / "raw-repos" / "train-00003-of-00004.partial").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match="half written; run the same `repo2agent build` again"):
+    state = folder / ".build"
+    (state / "done").mkdir(parents=True)
+    (state / "job.json").write_text("{}")
+    (state / "done" / "00000.json").write_text("{}")
+    with pytest.raises(UserError, match=r"1 of \? shards are built; run the same `repo2agent build`"):
+        publish(folder, NAME)
+    (state / "chosen.json").write_text('{"num_shards": 2}')
+    with pytest.raises(UserError, match="1 of 2 shards are built; run the same `repo2agent build`"):
         publish(folder, NAME)
     assert not hub.repos
+    (state / "done" / "00001.json").write_text("{}")
+    publish(folder, NAME)
+    assert not any(".build" in name for name in hub.content(NAME))
 
 
 def test_a_folder_without_a_card_gets_one(hub, folder) -> None:

@@ -300,3 +300,23 @@ def test_a_cache_that_vanishes_ends_the_build_in_one_line_and_costs_only_what_wa
 def test_every_config_has_the_rows_of_every_shard(calm) -> None:
     for config in DEFAULT_CONFIGS:
         assert list(read_rows(calm, config)), config
+
+
+def test_the_output_may_lie_in_what_is_read(arguments, tmp_path) -> None:
+    root = write_project(tmp_path, 1)
+    command = arguments(tmp_path, source=str(root), output=str(root / "built"))
+    main(command)
+    first = files(root / "built")
+    main(command)  # nothing has changed
+    (row,) = read_rows(root / "built", "raw-repos")
+    assert [file["path"] for file in row["files"]] == ["part0.py", "part1.py", "whole.py"]
+    assert row["skipped"] == [{"path": "built/", "reason": "built dataset"}]
+    assert files(root / "built") == first
+
+
+def test_rows_of_another_making_are_not_replaced_unasked(calm, arguments, tmp_path, capsys) -> None:
+    shutil.copytree(calm / "data", tmp_path / "built" / "data")
+    with pytest.raises(SystemExit):
+        main(arguments(tmp_path))
+    assert "holds rows, and nothing of the build that wrote them; give --overwrite" in capsys.readouterr().err
+    assert files(tmp_path / "built") == files(calm)
