@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from datasets import Features, List, Value
 
+from builder.selection import REASONS
+
 _RANGE = {"start": Value("int64"), "end": Value("int64")}
 
 FEATURES = Features(
@@ -139,13 +141,4 @@ LEFT_OUT_FEATURES = Features(
         "detail": Value("string"),  # in words: what it is a copy of, which limit it passes, …
     }
 )
-LEFT_OUT_REASONS = (
-    "unreadable",
-    "license",
-    "size",
-    "language",
-    "opt-out",
-    "duplicate",
-    "near-duplicate",
-    "benchmark",
-)
+LEFT_OUT_REASONS = REASONS

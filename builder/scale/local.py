@@ -21,6 +21,7 @@ from builder.config import BuildConfig
 from builder.errors import UserError
 from builder.llm import child_environment
 from builder.pipeline import serving
+from builder.repository import shown
 from builder.scale.finish import finish, write_usage
 from builder.scale.job import Job
 from builder.scale.progress import EVERY, Snapshot, cost, ledgers, total
@@ -230,7 +231,7 @@ def _nothing(job: Job) -> str:
     """Why no repository stays."""
     left_out = list(job.left_out())
     if len(left_out) == 1:
-        return f"{left_out[0].source}: left out: {left_out[0].detail or left_out[0].reason}"
+        return f"{shown(left_out[0].source)}: left out: {left_out[0].detail or left_out[0].reason}"
     reasons = ", ".join(
         f"{count} {reason}"
         for reason, count in sorted(
@@ -239,6 +240,6 @@ def _nothing(job: Job) -> str:
     )
     first = left_out[0]
     return (
-        f"none of the {len(left_out)} repositories stays ({reasons}); the first: {first.source}: "
+        f"none of the {len(left_out)} repositories stays ({reasons}); the first: {shown(first.source)}: "
         f"{first.detail}"
     )

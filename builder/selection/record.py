@@ -13,6 +13,7 @@ REASONS = (
     "language",
     "duplicate",
     "near-duplicate",
+    "failed",  # it stays, and then a fault of ours is in the way
 )
 
 
