@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -22,16 +23,18 @@ class BudgetReached(UserError):
 
 @dataclass
 class Snapshot:
-    """Sums over processes. ``usage`` has the counters of the generator and the scorer (see ``Usage``).
+    """What one process has done, or several together.
 
-    ``begun_bytes`` are the code bytes of the repositories that have been begun. ``seconds`` is the time at
-    work, of the process that was at it longest.
+    ``usage`` has the counters of the generator and the scorer (see ``Usage``), ``begun_bytes`` are the code
+    bytes of the repositories that have been begun. A process was at work for ``seconds`` from the time
+    ``began`` on (since the epoch); several were so in all the seconds in which one of them was.
     """
 
     repositories: int = 0
     begun_bytes: int = 0
     calls_expected: int = 0
     calls_finished: int = 0
+    began: float = 0.0
     seconds: float = 0.0
     usage: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -49,24 +52,6 @@ class Snapshot:
         """Tokens that servers read, wrote or scored."""
         return sum(map(self.used, ("prompt_tokens", "generated_tokens", "scored_tokens")))
 
-    def __add__(self, other: Snapshot) -> Snapshot:
-        usage: dict[str, dict[str, float]] = {
-            end: _sum(self.usage.get(end, {}), other.usage.get(end, {}))
-            for end in {*self.usage, *other.usage}
-        }
-        return Snapshot(
-            self.repositories + other.repositories,
-            self.begun_bytes + other.begun_bytes,
-            self.calls_expected + other.calls_expected,
-            self.calls_finished + other.calls_finished,
-            max(self.seconds, other.seconds),
-            usage,
-        )
-
-
-def _sum(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
-
 
 class Ledger:
     """The file of one process's progress. A killed process loses what it did in the last second."""
@@ -74,10 +59,10 @@ class Ledger:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._name = f"{_FOLDER}/{uuid.uuid4().hex}.json"
-        self._began = time.monotonic()
+        self._time, self._began = time.time(), time.monotonic()
 
     def write(self, snapshot: Snapshot) -> None:
-        snapshot.seconds = time.monotonic() - self._began
+        snapshot.began, snapshot.seconds = self._time, time.monotonic() - self._began
         self._place.write(self._name, json.dumps(asdict(snapshot)))
 
 
@@ -86,11 +71,19 @@ def ledgers(place: Place) -> set[str]:
     return set(place.names(_FOLDER))
 
 
-def total(place: Place, without: set[str] = frozenset()) -> Snapshot:  # type: ignore[assignment]
+def total(place: Place, without: Collection[str] = ()) -> Snapshot:
     """The sum of all files of progress but those named."""
-    found = Snapshot()
-    for name in sorted(ledgers(place) - without):
-        found += Snapshot(**json.loads(place.read(f"{_FOLDER}/{name}")))
+    found, end = Snapshot(), 0.0
+    for one in sorted(_read(place, ledgers(place).difference(without)), key=lambda one: one.began):
+        found.began = found.began or one.began
+        found.seconds += max(0.0, one.began + one.seconds - max(end, one.began))
+        end = max(end, one.began + one.seconds)
+        for name in ("repositories", "begun_bytes", "calls_expected", "calls_finished"):
+            setattr(found, name, getattr(found, name) + getattr(one, name))
+        for side, counters in one.usage.items():
+            sums = found.usage.setdefault(side, {})
+            for name, value in counters.items():
+                sums[name] = sums.get(name, 0) + value
     return found
 
 
@@ -121,6 +114,10 @@ def check_budget(snapshot: Snapshot, budget: BudgetOptions, prices: PriceOptions
 
 
 def ledger_lines(place: Place) -> list[dict[str, Any]]:
-    """What each process used: seconds, and the counters of each end by name."""
-    snapshots = [Snapshot(**json.loads(place.read(f"{_FOLDER}/{name}"))) for name in sorted(ledgers(place))]
+    """What each process used, by the time it began: seconds, and the counters of each end by name."""
+    snapshots = sorted(_read(place, ledgers(place)), key=lambda one: one.began)
     return [{"seconds": snapshot.seconds, **snapshot.usage} for snapshot in snapshots]
+
+
+def _read(place: Place, names: Iterable[str]) -> list[Snapshot]:
+    return [Snapshot(**json.loads(place.read(f"{_FOLDER}/{name}"))) for name in sorted(names)]

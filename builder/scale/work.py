@@ -21,7 +21,7 @@ from builder.pipeline import (
 )
 from builder.scale import shards
 from builder.scale.job import Job
-from builder.scale.progress import EVERY, Ledger, Snapshot, check_budget, total
+from builder.scale.progress import EVERY, Ledger, Snapshot, check_budget, ledgers, total
 from builder.scale.reader import Reader, Unreadable
 from builder.search import Noise
 from builder.selection import Record
@@ -116,11 +116,15 @@ class _Worker:
         config = self._job.config
         limited = any(limit is not None for limit in vars(config.budget).values())
         store = store_path(config)
+        clock = asyncio.get_running_loop().time
+        next_check = clock()
         while True:
             await asyncio.sleep(EVERY)
             self._note()
-            if limited:
+            if limited and clock() >= next_check:
                 check_budget(total(self._job.place), config.budget, config.prices)
+                # A thousand tasks on one file system do not read a thousand files every second.
+                next_check = clock() + len(ledgers(self._job.place)) / 10
             if not store.exists():
                 raise UserError(
                     f"{store}: the store of answers has vanished; start again to go on with what is in "
