@@ -102,18 +102,19 @@ async def reconstruct(
         version=version("repo2agent"),
     )
     common = (blueprint, provenance, models.scorer.tokenizer, config.loss_roles)
-    result.rows["raw-repos"] = raw_row(*common)
+    memo: dict[str, list[int]] = {}  # every text of this repository is tokenised once
+    result.rows["raw-repos"] = raw_row(*common, memo)
     with _counting(progress) as calls:
         team = Team(blueprint, models.generator, config.agents, config.seed, calls.done)
         nobody = replace(provenance, generator="", prompts="")
-        result.rows["spec-only"] = trajectory_row(team.structure(), blueprint, nobody, *common[2:])
+        result.rows["spec-only"] = trajectory_row(team.structure(), blueprint, nobody, *common[2:], memo=memo)
         if set(wanted) <= {"raw-repos", "spec-only"}:
             return result
 
         def add(name: str, found: Refined, notes: Sequence[str]) -> None:
             """The row ``name``, after what went wrong on the way there, and its part of the log."""
             notes = [*notes, *found.notes]
-            result.rows[name] = trajectory_row(found.trajectory, *common, found.scores, notes)
+            result.rows[name] = trajectory_row(found.trajectory, *common, found.scores, notes, memo)
             known = {"id": row_id(blueprint), "config": name, "seed": config.seed}
             result.log += [{**known, **entry} for entry in found.log]
 
@@ -122,7 +123,7 @@ async def reconstruct(
         notes = list(team.notes)
         add("repo2agent", Refined(trajectory), notes)
         to_debug = {"repo2agent-debug": (trajectory, notes)}
-        scorer = Scorer(models.scorer, config.search.context_tokens, models.noise)
+        scorer = Scorer(models.scorer, config.search.context_tokens, models.noise, memo)
         budget = Budget(config.search)
         if searches(wanted):
             num_calls = num_search_calls(_count(trajectory, "design"), config.search)

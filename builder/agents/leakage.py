@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from builder.structure import Blueprint
 
@@ -91,7 +92,7 @@ class LeakageGuard:
         self._matcher.set_seq2(self._body)
         self._ngrams = set(_ngrams(self._body))
         self._shapes = set(_shapes(self._body))
-        known = {word for text in shown_texts for word in re.findall(r"\w+", text)}
+        known = frozenset().union(*map(_words, shown_texts))
         self._names = set(_IDENTIFIER.findall(body)) - known
 
     def overlap(self, thought: str) -> Overlap:
@@ -104,6 +105,11 @@ class LeakageGuard:
         names = frozenset(self._names & set(re.findall(r"\w+", thought)))
         echoes = sum(shape in self._shapes for shape in _shapes(tokens))
         return Overlap(run, share, names, echoes)
+
+
+@lru_cache(maxsize=256)  # what many files build on is asked for once for each of them
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text))
 
 
 def _ngrams(tokens: list[str], length: int = _NGRAM) -> list[tuple[str, ...]]:

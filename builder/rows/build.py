@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from builder.structure import Blueprint
-from builder.trajectory import MAIN, Document, Step, Trajectory, encode, render, render_raw
+from builder.trajectory import MAIN, Document, Encoded, Step, Trajectory, encode, render, render_raw
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,33 @@ def trajectory_row(
     loss_roles: Collection[str],
     scores: Sequence[dict[str, Any]] = (),
     notes: Sequence[str] = (),
+    memo: dict[str, list[int]] | None = None,
 ) -> dict[str, Any]:
-    """The row of a trajectory, as ``FEATURES`` has it. Tokens are counted with ``tokenizer``."""
+    """The row of a trajectory, as ``FEATURES`` has it. Tokens are counted with ``tokenizer``.
+
+    ``memo`` keeps the ids of texts from one row of a repository to the next (see ``encode``).
+    """
+    memo = {} if memo is None else memo
     raw = render_raw(raw_trajectory(blueprint))
-    num_raw_tokens = len(encode(raw.text, raw.spans, tokenizer).ids)
+    num_raw_tokens = len(encode(raw.text, raw.spans, tokenizer, memo).ids)
     document = render(trajectory, loss_roles)
-    return _row(
-        trajectory, document, blueprint, provenance, tokenizer, scores, notes, num_raw_tokens=num_raw_tokens
-    )
+    encoded = encode(document.text, document.spans, tokenizer, memo)
+    return _row(trajectory, document, encoded, blueprint, provenance, scores, notes, num_raw_tokens)
 
 
 def raw_row(
-    blueprint: Blueprint, provenance: Provenance, tokenizer: Any, loss_roles: Collection[str]
+    blueprint: Blueprint,
+    provenance: Provenance,
+    tokenizer: Any,
+    loss_roles: Collection[str],
+    memo: dict[str, list[int]] | None = None,
 ) -> dict[str, Any]:
     """The row of the plain-code baseline: the same files in the same order, and nothing else."""
     trajectory = raw_trajectory(blueprint)
     provenance = replace(provenance, generator="", prompts="")  # nobody wrote anything
-    return _row(trajectory, render_raw(trajectory, loss_roles), blueprint, provenance, tokenizer)
+    document = render_raw(trajectory, loss_roles)
+    encoded = encode(document.text, document.spans, tokenizer, memo)
+    return _row(trajectory, document, encoded, blueprint, provenance)
 
 
 def raw_trajectory(blueprint: Blueprint) -> Trajectory:
@@ -62,16 +72,15 @@ def raw_trajectory(blueprint: Blueprint) -> Trajectory:
 def _row(
     trajectory: Trajectory,
     document: Document,
+    encoded: Encoded,
     blueprint: Blueprint,
     provenance: Provenance,
-    tokenizer: Any,
     scores: Sequence[dict[str, Any]] = (),
     notes: Sequence[str] = (),
     num_raw_tokens: int | None = None,
 ) -> dict[str, Any]:
     repository = blueprint.repository
     hashes = {file.path: file.sha256 for file in repository.files}
-    encoded = encode(document.text, document.spans, tokenizer)
     lengths = [end - start for start, end in encoded.ranges]
     return {
         "id": row_id(blueprint),

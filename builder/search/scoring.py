@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import struct
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from builder.llm import Model
@@ -90,15 +90,16 @@ def choose_target(
 class Scorer:
     """Scores trajectories under one model, with prompts of at most ``context_tokens`` (None: what it takes).
 
-    ``noise`` is that of the model's scores.
+    ``noise`` is that of the model's scores, ``memo`` keeps the ids of texts (see ``encode``).
     """
 
     model: Model
     context_tokens: int | None = None
     noise: Noise = NO_NOISE
+    memo: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._growing = Growing(self.model.tokenizer)
+        self._growing = Growing(self.model.tokenizer, self.memo)
 
     @property
     def max_input_tokens(self) -> int:

@@ -16,9 +16,9 @@ class Growing:
     comes after it. What it gives is valid until it is asked again.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, memo: dict[str, list[int]] | None = None) -> None:
         self._tokenizer = tokenizer
-        self._memo: dict[str, list[int]] = {}  # ids of texts
+        self._memo = {} if memo is None else memo
         self._renderer: Renderer | None = None
         self._shown: list[str] = []
         self._steps: tuple[Step, ...] = ()  # that have been written
