@@ -28,8 +28,8 @@ class TrajectoriesConfig(datasets.BuilderConfig):
     """A config of the dataset: what to build it from, and how.
 
     Attributes:
-        repos: Directories, archives or package URLs (``pkg:pypi/NAME@VERSION``). Without any, the rows that
-            lie in the folder are read.
+        repos: Directories, archives, package URLs (``pkg:pypi/NAME@VERSION``), git URLs, datasets of code,
+            manifests, or globs of them. Without any, the rows that lie in the folder are read.
         build: ``BuildConfig``, or its fields as a dict.
         llm: Shorthands for the fields of ``build`` that are set most often.
         generator: As ``llm``.

@@ -2,9 +2,9 @@
 
     python benchmarks/scale/build.py [--packages 200] [--only one eight ray slurm]
 
-All have eight calls in flight together. Prints for each how many repositories it builds a second, and the
-share of the time between the first request and the last answer that is not spent waiting for the server:
-places for calls that were empty, whatever kept them. Every way must write the same files, to the last byte.
+Prints for each how many repositories it builds a second, and the share of the time between the first request
+and the last answer that is not spent waiting for the server: places for calls that were empty, whatever kept
+them. Every way must write the same files, to the last byte.
 """
 
 from __future__ import annotations
@@ -29,16 +29,19 @@ from builder.llm import embedded_model  # noqa: E402
 from tests.scale.slurm import PARTITION, CannotStart, cluster, wait_for_jobs  # noqa: E402
 
 LATENCY = 0.05
-CALLS = 8  # in flight, over all processes
 MANIFEST = Path(__file__).with_name("packages.jsonl")
-WAYS: dict[str, list[str]] = {
-    "one": [f"--concurrency={CALLS}"],
-    "eight": ["--workers=8", f"--concurrency={CALLS // 8}"],
-    "ray": ["--executor=ray", "--tasks=4", "--cluster.memory_per_cpu=1", f"--concurrency={CALLS // 4}"],
-    "slurm": [
-        *("--executor=slurm", "--tasks=4", f"--cluster.partition={PARTITION}", "--cluster.memory_per_cpu=1"),
-        f"--concurrency={CALLS // 4}",
-    ],
+# Options of each way, and how many calls it has in flight over all of its processes.
+WAYS: dict[str, tuple[list[str], int]] = {
+    "one": (["--concurrency=4"], 4),
+    "eight": (["--workers=8", "--concurrency=1"], 8),
+    "ray": (["--executor=ray", "--tasks=4", "--cluster.memory_per_cpu=1", "--concurrency=1"], 4),
+    "slurm": (
+        [
+            *("--executor=slurm", "--tasks=4", "--concurrency=1"),
+            *(f"--cluster.partition={PARTITION}", "--cluster.memory_per_cpu=1"),
+        ],
+        4,
+    ),
 }
 
 
@@ -63,13 +66,14 @@ def main() -> None:
             except CannotStart as error:
                 print(f"{way}: NOT RUN: {error}", flush=True)
                 continue
-            idle = 1 - served["calls"] * LATENCY / CALLS / served["seconds"]
+            calls = WAYS[way][1]
+            idle = 1 - served["calls"] * LATENCY / calls / served["seconds"]
             first = first or digest
             failed |= digest != first
             print(
-                f"{way}: {number} repositories, {served['calls']} calls in {seconds:.0f} s: "
-                f"{number / seconds:.2f} repositories a second; {idle:.1%} of the time not waiting for the "
-                f"server; rows {digest[:12]}{'' if digest == first else ' DIFFER'}",
+                f"{way}: {number} repositories, {served['calls']} calls, {calls} at once, in {seconds:.0f} "
+                f"s: {number / seconds:.2f} repositories a second; {idle:.1%} of the time not waiting for "
+                f"the server; rows {digest[:12]}{'' if digest == first else ' DIFFER'}",
                 flush=True,
             )
     sys.exit(failed)
@@ -84,8 +88,9 @@ def build(way: str, manifest: Path, folder: Path) -> tuple[float, dict[str, Any]
             str(Path(sys.executable).with_name("repo2agent")),
             *("build", str(manifest), "--output", str(output), "--llm", url),
             *("--tokenizer", str(embedded_model()), "--store", str(folder / "answers.sqlite")),
-            *("--search.rounds", "1", "--search.margin", "1e-5", "--repositories_per_shard", "8"),
-            *WAYS[way],
+            *("--search.rounds", "1", "--search.candidates", "1", "--search.margin", "1e-5"),
+            *("--repositories_per_shard", "8"),
+            *WAYS[way][0],
         ]
         start = time.perf_counter()
         with contextlib.ExitStack() as stack:
