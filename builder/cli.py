@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,9 @@ def build(options: Namespace) -> None:
         f"{options.output}: {sums['num_repositories']} repositories, {sums['num_files']} files, "
         f"{tokens} tokens{ratio}; read it with load_dataset({options.output!r})"
     )
+    if left_out := Counter(record.reason for record in job.left_out()):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
+        print(f"left out: {reasons}; the config left-out names each")
 
 
 def plan(options: Namespace) -> None:

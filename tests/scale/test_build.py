@@ -89,11 +89,14 @@ def test_two_builds_do_not_share_a_folder(arguments, tmp_path, capsys) -> None:
     assert "another build is writing to it" in capsys.readouterr().err
 
 
-def test_what_cannot_be_read_is_left_out_with_its_reason_and_without_its_place(arguments, tmp_path) -> None:
+def test_what_cannot_be_read_is_left_out_with_its_reason_and_without_its_place(
+    arguments, tmp_path, capsys
+) -> None:
     good = write_project(tmp_path / "sources", 1)
     (tmp_path / "sources" / "empty").mkdir()
     (tmp_path / "sources" / "broken.zip").write_bytes(b"PK\x03\x04 no more")
     main(arguments(tmp_path, source=f"{tmp_path}/sources/*"))
+    assert "left out: 2 unreadable; the config left-out names each" in capsys.readouterr().out
     rows = list(read_rows(tmp_path / "built", "left-out"))
     assert {row["repository"]: row["reason"] for row in rows} == {
         "local/broken": "unreadable",
