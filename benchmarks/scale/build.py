@@ -34,13 +34,13 @@ MANIFEST = Path(__file__).with_name("packages.jsonl")
 WAYS: dict[str, tuple[list[str], int]] = {
     "one": (["--concurrency=4"], 4),
     "eight": (["--workers=8", "--concurrency=1"], 8),
-    "ray": (["--executor=ray", "--tasks=4", "--cluster.memory_per_cpu=1", "--concurrency=1"], 4),
+    "ray": (["--executor=ray", "--tasks=4", "--cluster.memory_per_cpu=1", "--concurrency=2"], 8),
     "slurm": (
         [
-            *("--executor=slurm", "--tasks=4", "--concurrency=1"),
+            *("--executor=slurm", "--tasks=4", "--concurrency=2"),
             *(f"--cluster.partition={PARTITION}", "--cluster.memory_per_cpu=1"),
         ],
-        4,
+        8,
     ),
 }
 
