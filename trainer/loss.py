@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
+from transformers import ProgressCallback
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
-from trainer.callbacks import RunControl
+from trainer.callbacks import RunControl, TokenProgress
 from trainer.evaluate import RankShare, mean_losses, with_roles
 from trainer.flops import attention_flops, peak_flops, weight_flops
 from trainer.stream import Counts, PackedStream
@@ -45,6 +46,8 @@ class CptTrainer(SFTTrainer):
         self.run_control = RunControl(self)
         # In front of the progress bar, which asks once how long the run will be.
         self.callback_handler.callbacks.insert(1, self.run_control)
+        if self.pop_callback(ProgressCallback) is not None:
+            self.add_callback(TokenProgress(self))
         self._last_log: tuple[float, Counts] | None = None  # None before the first step
         # Counted before the model is wrapped and sharded.
         model: Any = self.model
