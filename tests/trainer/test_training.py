@@ -309,6 +309,12 @@ def test_cpt_trains_saves_and_the_model_loads(model_directory, tmp_path):
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     assert model.generate(**tokenizer("def", return_tensors="pt"), max_new_tokens=4).shape[1] > 1
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"| tokens seen | {metrics['num_tokens']:,} in" in card
+    assert "`rows.parquet`" in card
+    assert str(tmp_path) not in card
+    # Nobody can act on the warning: TRL itself gives the old name.
+    assert "gradient_checkpointing` is deprecated" not in finished.stderr
 
 
 def test_cpt_names_a_users_mistake_in_one_line(model_directory, tmp_path):
