@@ -371,7 +371,7 @@ def main() -> None:
     parser.add_argument(
         "--without", action="append", default=[], choices=PARTS, help="a part that is off everywhere"
     )
-    parser.add_argument("--warmup", type=int, default=2, help="steps before the clock runs")
+    parser.add_argument("--warmup", type=int, default=3, help="steps before the clock runs")
     parser.add_argument("--steps", type=int, default=4, help="steps by the clock")
     parser.add_argument("--layers", type=int, help="with all weights trained; otherwise as many as fit")
     parser.add_argument(
