@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 VLLM_VENV ?= .venv-vllm
 VLLM_PYTHON := $(VLLM_VENV)/bin/python
 
-.PHONY: help demo test test-vllm lint format bench bench-plan bench-scale bench-search bench-selection bench-structure bench-throughput sample clean
+.PHONY: help demo test test-vllm lint format bench bench-plan bench-scale bench-search bench-selection bench-structure bench-throughput bench-train sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-selection   planted copies and benchmark solutions among 200 packages (downloads them once)"
 	@echo "make bench-throughput  what a build makes of its server"
 	@echo "make bench-scale       200 packages by one process, by eight, by Ray and by Slurm"
+	@echo "make bench-train       speed and memory of training, on a CUDA GPU (without one, a miniature)"
 	@echo "make bench-structure   edges, order and speed beside each language's own tools"
 	@echo "make sample            build the sample in builder/data anew"
 
@@ -81,6 +82,10 @@ bench-scale: $(INSTALLED)
 
 bench-plan: $(INSTALLED)
 	$(BIN)/python benchmarks/scale/plan.py
+
+# Further options: make bench-train BENCH_TRAIN='--only "all, packed" --without compile'
+bench-train: $(INSTALLED)
+	$(BIN)/python benchmarks/train_throughput.py --output runs/train_throughput.md $(BENCH_TRAIN)
 
 bench-search: $(INSTALLED)
 	$(BIN)/python benchmarks/search.py

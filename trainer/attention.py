@@ -75,6 +75,8 @@ def document_boundaries(
     return [0, *breaks.tolist(), length]
 
 
+# The loop depends on the row: traced, it would be compiled anew for each.
+@torch.compiler.disable
 def per_document_attention(
     module: torch.nn.Module,
     query: torch.Tensor,

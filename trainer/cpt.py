@@ -29,6 +29,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,6 @@ class CptArguments:
     rope_theta: float | None = field(
         default=None, metadata={"help": "Base of the rotary embedding, to go beyond the model's window."}
     )
-
     dry_run: int | None = field(
         default=None,
         metadata={"help": "Load no weights: say what the run would be on so many GPUs, sharded if several."},
@@ -109,6 +109,7 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
 
     from builder import UserError
     from trainer.attention import choose_attention, register_attention
+    from trainer.card import model_card
     from trainer.checkpoint import find_checkpoint
     from trainer.checks import check_launch
     from trainer.dry_run import model_without_weights, report
@@ -175,6 +176,7 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
         processing_class=tokenizer,
         quantization_config=get_quantization_config(model_args),
         peft_config=get_peft_config(model_args),
+        card=lambda trainer, name: model_card(trainer, args, model_args, name),
     )
     if args.rope_theta is not None:
         check_rope(trainer.model, args.rope_theta)
@@ -191,15 +193,15 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     if trainer.is_fsdp_enabled:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(training_args.output_dir)
+    trainer.create_model_card()
     if trainer.is_world_process_zero():
         summary = json.dumps(training_summary(trainer), indent=2)
         Path(training_args.output_dir, "metrics.json").write_text(summary + "\n")
-    trainer.accelerator.print(f"model and metrics.json saved to {training_args.output_dir}")
+    trainer.accelerator.print(f"model, card and metrics.json saved to {training_args.output_dir}")
 
     # Push
     if training_args.push_to_hub:
-        commit = trainer.push_to_hub(dataset_name=args.dataset_name)
-        trainer.accelerator.print(f"pushed to {commit}")
+        trainer.accelerator.print(f"pushed to {trainer.push_to_hub()}")
     # The launcher ends all ranks when one fails, which must not happen to the one that is still saving.
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
@@ -219,6 +221,8 @@ def run() -> None:
     from builder import UserError
 
     logging.basicConfig(format="%(message)s")
+    # TRL sets it by its old name whatever is given; older transformers have no other.
+    warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing` is deprecated", FutureWarning)
     try:
         try:
             args, training_args, model_args = make_parser().parse_args_and_config()

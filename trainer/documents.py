@@ -47,6 +47,7 @@ def load_rows(
     split: str,
     data_files: list[str] | None = None,
     streaming: bool = False,
+    revision: str | None = None,
 ) -> Any:
     """The rows of ``split``: of ``name`` (a path or Hub id) and ``config``, or of parquet ``data_files``.
 
@@ -55,7 +56,7 @@ def load_rows(
     try:
         if data_files:
             return load_dataset("parquet", data_files=data_files, split="train", streaming=streaming)
-        return load_dataset(name, config, split=split, streaming=streaming)
+        return load_dataset(name, config, split=split, streaming=streaming, revision=revision)
     except (OSError, ValueError, DatasetsError) as error:
         place = ", ".join(data_files) if data_files else f"{name} ({config or 'default'}, {split})"
         raise UserError(

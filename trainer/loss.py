@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset
+from huggingface_hub import ModelCard
 from torch.utils.data import DataLoader
+from transformers import ProgressCallback
 from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
-from trainer.callbacks import RunControl
+from trainer.callbacks import RunControl, TokenProgress
 from trainer.evaluate import RankShare, mean_losses, with_roles
 from trainer.flops import attention_flops, peak_flops, weight_flops
 from trainer.stream import Counts, PackedStream
@@ -30,21 +34,31 @@ class CptTrainer(SFTTrainer):
     - logs, since the last log: ``tokens_per_second`` over all ranks by the wall clock, and ``data_wait``, the
       share of that time in which this rank waited for its rows. On CUDA also ``tokens_per_second_per_gpu``,
       ``peak_memory_gib`` of this rank, and ``mfu``, the share of the GPU's peak that training needed as
-      ``flops.py`` counts it.
+      ``flops.py`` counts it;
+    - writes the card that ``card`` makes of it and a model's name into ``output_dir``.
     """
 
     train_dataset: PackedStream
 
-    def __init__(self, *, train_dataset: PackedStream, **kwargs: Any):
+    def __init__(
+        self,
+        *,
+        train_dataset: PackedStream,
+        card: Callable[[CptTrainer, str | None], ModelCard] | None = None,
+        **kwargs: Any,
+    ):
         # TRL takes a `datasets.Dataset` only and looks at its columns; batches come from the attribute.
         columns = {"input_ids": [[0]], "labels": [[0]], "seq_lengths": [[1]]}
         super().__init__(train_dataset=Dataset.from_dict(columns), **kwargs)
         self.train_dataset = train_dataset
         # Trainer would draw and throw away as many batches as have been trained; the stream knows its place.
         self.args.ignore_data_skip = True
+        self._card = card
         self.run_control = RunControl(self)
         # In front of the progress bar, which asks once how long the run will be.
         self.callback_handler.callbacks.insert(1, self.run_control)
+        if self.pop_callback(ProgressCallback) is not None:
+            self.add_callback(TokenProgress(self))
         self._last_log: tuple[float, Counts] | None = None  # None before the first step
         # Counted before the model is wrapped and sharded.
         model: Any = self.model
@@ -72,6 +86,13 @@ class CptTrainer(SFTTrainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         return super().create_scheduler(min(num_training_steps, self.train_dataset.num_full_steps), optimizer)
+
+    def create_model_card(self, model_name: str | None = None, **kwargs: Any) -> None:  # type: ignore[override]
+        # Also called with each checkpoint and before a push.
+        if self._card is None:
+            super().create_model_card(model_name=model_name, **kwargs)
+        elif self.is_world_process_zero():
+            self._card(self, model_name).save(Path(str(self.args.output_dir), "README.md"))
 
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)

@@ -23,6 +23,8 @@ class SourceOptions:
 
     dataset_name: str = ""
     dataset_config: str | None = None
+    revision: str | None = None
+    """Of a dataset on the Hub: a branch, a tag, or best a commit, which stays the same."""
     split: str = "train"
     data_files: list[str] | None = None
     """Parquet files, globs too; instead of ``dataset_name``."""
@@ -42,7 +44,12 @@ def parse_sources(sources: Any, single: Any = None) -> dict[str, SourceOptions]:
     if sources is None:
         name = "" if single.data_files else single.dataset_name
         return {
-            "rows": SourceOptions(name, single.dataset_config, single.dataset_train_split, single.data_files)
+            "rows": SourceOptions(
+                name,
+                single.dataset_config,
+                split=single.dataset_train_split,
+                data_files=single.data_files,
+            )
         }
     if single is not None and single.data_files:
         raise UserError("`data_files` stand beside `sources`; name them in a source of their own")
@@ -84,7 +91,12 @@ def open_mixture(
     opened: list[Source] = []
     for name, options in sources.items():
         rows = load_rows(
-            options.dataset_name, options.dataset_config, options.split, options.data_files, options.streaming
+            options.dataset_name,
+            options.dataset_config,
+            options.split,
+            options.data_files,
+            options.streaming,
+            options.revision,
         )
         if not options.streaming:
             documents = tokenize_rows(

@@ -17,7 +17,14 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    ProgressCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+)
 from trl import SFTConfig
 
 from builder import UserError, encode
@@ -53,8 +60,7 @@ def make_trainer(model, tokenizer, packed, tmp_path, **options) -> CptTrainer:
         report_to="none",
         per_device_train_batch_size=1,
         save_strategy="no",
-        disable_tqdm=True,
-        **options,
+        **{"disable_tqdm": True, **options},
     )
     return CptTrainer(model=model, args=args, train_dataset=packed, processing_class=tokenizer)
 
@@ -303,6 +309,12 @@ def test_cpt_trains_saves_and_the_model_loads(model_directory, tmp_path):
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     assert model.generate(**tokenizer("def", return_tensors="pt"), max_new_tokens=4).shape[1] > 1
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"| tokens seen | {metrics['num_tokens']:,} in" in card
+    assert "`rows.parquet`" in card
+    assert str(tmp_path) not in card
+    # Nobody can act on the warning: TRL itself gives the old name.
+    assert "gradient_checkpointing` is deprecated" not in finished.stderr
 
 
 def test_cpt_names_a_users_mistake_in_one_line(model_directory, tmp_path):
@@ -359,6 +371,55 @@ def test_a_run_ends_with_the_step_that_reaches_its_budget(max_tokens, tiny_model
     seen = [entry["num_tokens"] for entry in trainer.state.log_history if "loss" in entry]
     assert ([0, *seen][-2]) < max_tokens <= seen[-1]
     assert seen[-1] == stream.place(trainer.state.global_step).counts.tokens
+
+
+class BarWatch(TrainerCallback):
+    """What the progress bar showed after each step: its place and its total."""
+
+    def __init__(self, handler):
+        self.progress = next(
+            callback for callback in handler.callbacks if isinstance(callback, ProgressCallback)
+        )
+        self.seen = []
+
+    def on_step_end(self, *args, **kwargs):
+        self.seen.append((self.progress.training_bar.n, self.progress.training_bar.total))
+
+
+@pytest.mark.parametrize("max_tokens, max_steps", [(1000, 1000), (None, 3)])
+def test_progress_is_in_tokens_where_they_end_the_run_and_in_steps_otherwise(
+    max_tokens, max_steps, tiny_model, tokenizer, tmp_path
+):
+    mixture = Mixture([StoredDocuments("rows", documents_of(tokenizer, 1, 2, 3), seed=0)], [Weight.parse(1)])
+    stream = PackedStream(mixture, WINDOW, max_tokens or max_steps * WINDOW)
+    options = {"max_steps": max_steps, "logging_steps": 1, "disable_tqdm": False}
+    trainer = make_trainer(tiny_model, tokenizer, stream, tmp_path, **options)
+    watch = BarWatch(trainer.callback_handler)
+    trainer.add_callback(watch)
+    trainer.train()
+    if max_tokens is None:
+        assert watch.seen == [(1, 3), (2, 3), (3, 3)]
+        return
+    tokens = [entry["num_tokens"] for entry in trainer.state.log_history if "loss" in entry]
+    assert watch.seen == [(min(number, max_tokens), max_tokens) for number in tokens]
+    assert watch.seen[-1] == (max_tokens, max_tokens)
+
+
+def test_progress_goes_on_where_a_resumed_run_does(tiny_model, tokenizer, tmp_path):
+    documents = documents_of(tokenizer, 1, 2, 3)
+    first, second = (
+        PackedStream(Mixture([StoredDocuments("rows", documents, seed=0)], [Weight.parse(1)]), WINDOW, 2000)
+        for _ in range(2)
+    )
+    next(iter(first))
+    first.save(tmp_path, 1)
+    second.load(tmp_path)
+    trainer = make_trainer(tiny_model, tokenizer, second, tmp_path, max_steps=2000, disable_tqdm=False)
+    bar = BarWatch(trainer.callback_handler).progress
+    state = TrainerState(global_step=1, is_world_process_zero=True)
+    bar.on_train_begin(trainer.args, state, TrainerControl())
+    assert bar.training_bar.n == bar.training_bar.initial == first.place(1).counts.tokens > 0
+    bar.on_train_end(trainer.args, state, TrainerControl())
 
 
 @pytest.mark.slow
