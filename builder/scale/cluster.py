@@ -147,7 +147,7 @@ class _Choose(_Step):
 
 class _Build(_Step):
     def work(self, job: Job, rank: int, world_size: int) -> None:
-        run(build_shards(job, range(rank, job.totals()["num_shards"], world_size)))
+        run(build_shards(job, job.deal(range(job.totals()["num_shards"]), world_size)[rank]))
 
 
 class _Finish(_Step):

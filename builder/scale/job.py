@@ -154,6 +154,7 @@ class Job:
             "num_repositories": len(chosen),
             "num_code_bytes": sum(record.num_code_bytes for record in chosen),
             "num_left_out": len(left_out),
+            "calls": [sum(record.num_code_files + 1 for record in shard) for shard in shards],
         }
         self.place.write(f"{_STATE}/chosen.json", json.dumps(totals))
 
@@ -165,6 +166,17 @@ class Job:
 
     def chosen(self, shard: int) -> list[Record]:
         return list(self._records(f"{_STATE}/chosen/{shard:05}.jsonl"))
+
+    def deal(self, shards: Sequence[int], number: int) -> list[list[int]]:
+        """``shards`` in ``number`` parts of about as many calls: the same whoever asks."""
+        calls = self.totals()["calls"]
+        parts: list[list[int]] = [[] for _ in range(number)]
+        load = [0] * number
+        for shard in sorted(shards, key=lambda shard: (-calls[shard], shard)):
+            least = load.index(min(load))
+            parts[least].append(shard)
+            load[least] += calls[shard]
+        return parts
 
     def splits(self, shard: int) -> set[str]:
         """The splits that rows of ``shard`` fall into."""

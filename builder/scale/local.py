@@ -120,7 +120,7 @@ def showing(job: Job) -> Iterator[None]:
         thread.join()
 
 
-def _show(bar: tqdm, now: Snapshot, totals: dict[str, int], done: int, job: Job, ended: bool) -> None:
+def _show(bar: tqdm, now: Snapshot, totals: dict[str, Any], done: int, job: Job, ended: bool) -> None:
     """Calls, of as many as there will be if what has not been begun is like what has; tokens, cost."""
     bar.n = now.calls_finished
     ahead = max(0, totals["num_code_bytes"] - now.begun_bytes) if now.begun_bytes and not ended else 0
@@ -140,7 +140,7 @@ def _run_workers(job: Job) -> None:
         if number <= 1:
             run(build_shards(job, todo))
         else:
-            _Workers(job, [todo[n::number] for n in range(number)]).run()
+            _Workers(job, job.deal(todo, number)).run()
 
 
 class _Workers:

@@ -19,7 +19,9 @@ import pytest
 from datasets import load_dataset
 
 from builder.cli import main
+from builder.config import BuildConfig
 from builder.rows import DEFAULT_CONFIGS, read_rows
+from builder.scale import Job
 from tests.scale.conftest import NUM_PROJECTS, PER_SHARD, files, write_project
 
 NUM_SHARDS = -(-NUM_PROJECTS // PER_SHARD)
@@ -46,6 +48,16 @@ def test_no_place_of_this_machine_is_written_down(calm, projects) -> None:
 def test_any_number_of_workers_writes_the_same_files(calm, arguments, tmp_path) -> None:
     main(arguments(tmp_path, "--workers=3", "--concurrency=2"))
     assert files(tmp_path / "built") == files(calm)
+
+
+def test_shards_are_dealt_out_evenly_and_the_same_to_all(calm) -> None:
+    job = Job(calm, BuildConfig())
+    calls = job.totals()["calls"]
+    for number in (1, 2, 3, NUM_SHARDS, NUM_SHARDS + 2):
+        parts = job.deal(range(NUM_SHARDS), number)
+        assert sorted(shard for part in parts for shard in part) == list(range(NUM_SHARDS))
+        loads = [sum(calls[shard] for shard in part) for part in parts]
+        assert max(loads) - min(loads) <= max(calls)
 
 
 def test_a_finished_build_is_not_done_again(calm, arguments, tmp_path) -> None:
