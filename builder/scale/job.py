@@ -160,8 +160,11 @@ class Job:
 
     # The shards.
 
-    def totals(self) -> dict[str, int]:
-        """``num_shards``, ``num_repositories``, ``num_code_bytes`` ``num_left_out`` of the choice."""
+    def totals(self) -> dict[str, Any]:
+        """``num_shards``, ``num_repositories``, ``num_code_bytes``, ``num_left_out`` of the choice.
+
+        ``calls`` has a number for each shard that its calls are likely to go with.
+        """
         return json.loads(self.place.read(f"{_STATE}/chosen.json"))
 
     def chosen(self, shard: int) -> list[Record]:
