@@ -42,4 +42,4 @@ def test_a_server_without_prefill_log_probs_is_refused_in_one_line(fake_tgi, tmp
     assert len(stderr.strip().splitlines()) == 1
     assert stderr.startswith("repo2agent: error: ")
     assert "--enable-prefill-logprobs" in stderr
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out" / "data").exists()  # only the survey, which another start goes on with

@@ -1,7 +1,11 @@
-"""The memory of a worker does not grow with the number of repositories, nor burst at a monstrous one."""
+"""The memory of a worker does not grow with the number of repositories, nor burst at a monstrous one.
+
+With ten times as many repositories as here it takes some minutes: FEW=200 MANY=2000 python -m pytest …
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +15,7 @@ import pytest
 from builder.rows import read_rows
 from tests.scale.conftest import write_project
 
-FEW, MANY = 60, 600
+FEW, MANY = int(os.environ.get("FEW", "60")), int(os.environ.get("MANY", "600"))
 LIMIT = 1536 * 2**20  # bytes
 
 # Prints the peak of a build in this process, and that of its children.
@@ -50,6 +54,7 @@ def test_ten_times_as_many_repositories_take_no_more_memory(peaks, tmp_path) -> 
     wanted = ("--configs=[repo2agent,raw-repos,spec-only]",)
     few, _ = peaks(projects(tmp_path / "few", FEW), *wanted)
     many, _ = peaks(projects(tmp_path / "many", MANY), *wanted)
+    print(f"peak of {FEW}: {few / 2**20:.0f} MiB, of {MANY}: {many / 2**20:.0f} MiB")
     assert many < 1.2 * few
 
 
@@ -70,4 +75,5 @@ def test_a_repository_of_twenty_thousand_files_and_a_file_of_fifty_megabytes_fit
     rows = {row["repository"]: row for row in read_rows(tmp_path / "monsters" / "built", "raw-repos")}
     assert rows["local/huge"]["num_files"] == 20_000
     assert rows["local/heavy"]["skipped"] == [{"path": "data.py", "reason": "larger than 1000000 bytes"}]
+    print(f"peak: {worker / 2**20:.0f} MiB, of the reader {reader / 2**20:.0f} MiB")
     assert max(worker, reader) < LIMIT
