@@ -18,7 +18,7 @@ class BudgetOptions:
     """What a build may use, over all times that it was started; it stops at whatever is reached first.
 
     Attributes:
-        calls: Calls that a server answers.
+        calls: Calls to servers, those that still wait for an answer included.
         tokens: Tokens that servers read, write or score.
         cost: Money, by the prices given.
         hours: Hours at work.

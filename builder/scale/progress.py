@@ -44,7 +44,7 @@ class Snapshot:
 
     @property
     def calls(self) -> float:
-        """Calls that a server answered or failed to answer."""
+        """Calls that were or will be made of a server: what the store answers costs nothing."""
         return self.used("calls") - self.used("stored")
 
     @property
