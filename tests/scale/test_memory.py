@@ -18,12 +18,14 @@ from tests.scale.conftest import write_project
 FEW, MANY = int(os.environ.get("FEW", "60")), int(os.environ.get("MANY", "600"))
 LIMIT = 1536 * 2**20  # bytes
 
-# Prints the peak of a build in this process, and that of its children.
+# Prints the peak of a build in this process, in kB (`getrusage` would begin with that of the process which
+# started it), and that of its children.
 PEAK = """
-import resource, sys
+import re, resource, sys
 from builder.cli import main
 main(sys.argv[1:])
-print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+status = open("/proc/self/status").read()
+print(re.search(r"VmHWM:\\s*(\\d+)", status)[1], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
