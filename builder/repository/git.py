@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from builder.cache import cache_home
 from builder.errors import FatalError, UserError
 from builder.repository.globs import ATTRIBUTES
-from builder.repository.reading import Entry, Limits
+from builder.repository.reading import Entry, Limits, not_kept
 
 _FORM = "git+https://HOST/OWNER/NAME@REVISION (or git+ssh://, git+file://)"
 _SCHEMES = ("https", "ssh", "file")
@@ -123,10 +123,7 @@ class Git:
                     if not folder.is_dir():  # else another process was first, with the same
                         raise
         except OSError as error:
-            raise FatalError(
-                f"{self.cache}: downloads cannot be kept there ({error.strerror or error}); "
-                "make room, or name another folder with REPO2AGENT_CACHE"
-            ) from None
+            raise not_kept(self.cache, error) from None
         return folder
 
     def _fetch(self, folder: Path) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from builder.cache import cache_home
-from builder.errors import FatalError, UserError
+from builder.errors import UserError
 from builder.repository.archive import Archive
-from builder.repository.reading import Entry, Limits
+from builder.repository.reading import Entry, Limits, not_kept
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
@@ -77,10 +77,7 @@ class Package(ABC):
         except UserError:
             raise
         except OSError as error:
-            raise FatalError(
-                f"{self.cache}: downloads cannot be kept there ({error.strerror or error}); "
-                "make room, or name another folder with REPO2AGENT_CACHE"
-            ) from None
+            raise not_kept(self.cache, error) from None
         except Exception as error:  # unearth's client raises whatever its HTTP library does
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"{self.url}: the package registry could not be read ({reason})") from None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from builder.errors import FatalError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -62,3 +64,11 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """A cheap hash that changes when the contents do, or ``""`` to have one made from the entries."""
         ...
+
+
+def not_kept(cache: Path, error: OSError) -> FatalError:
+    """What to raise where a source's download cannot be written to ``cache``."""
+    return FatalError(
+        f"{cache}: downloads cannot be kept there ({error.strerror or error}); "
+        "make room, or name another folder with REPO2AGENT_CACHE"
+    )
