@@ -60,6 +60,7 @@ class Job:
             raise UserError(f"no config {', '.join(unknown)}; there are {', '.join(BUILDABLE_CONFIGS)}")
         self.place = Place(output)
         self.config = config
+        self._totals: dict[str, Any] | None = None
         self.wanted = [name for name in BUILDABLE_CONFIGS if name in (config.configs or DEFAULT_CONFIGS)]
 
     def start(self, sources: Sequence[str], *, overwrite: bool = False) -> None:
@@ -83,6 +84,7 @@ class Job:
                 "to replace them, or choose another output"
             )
         self.place.remove(_STATE)
+        self._totals = None
         described = self._described(sources, keep=True)
         for config in CONFIGS:
             self.place.remove(f"data/{config}")
@@ -165,7 +167,9 @@ class Job:
 
         ``calls`` has a number for each shard that its calls are likely to go with.
         """
-        return json.loads(self.place.read(f"{_STATE}/chosen.json"))
+        if self._totals is None:  # once written it never changes
+            self._totals = json.loads(self.place.read(f"{_STATE}/chosen.json"))
+        return self._totals
 
     def chosen(self, shard: int) -> list[Record]:
         return list(self._records(f"{_STATE}/chosen/{shard:05}.jsonl"))

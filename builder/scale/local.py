@@ -95,7 +95,8 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 def showing(job: Job) -> Iterator[None]:
     """Show how far all processes of this build are, from this one."""
     before, totals = ledgers(job.place), job.totals()
-    done = sum(len(job.chosen(shard)) for shard in job.done())
+    size, number = job.config.repositories_per_shard, totals["num_repositories"]
+    done = sum(min(size, number - shard * size) for shard in job.done())
     stop = threading.Event()
 
     def show() -> None:
