@@ -65,7 +65,7 @@ class Breaker:
         try:
             async with call:
                 yield call
-        except (TimeoutError, ModelError):
+        except (TimeoutError, ModelError, ServerGone):
             if self._verdict is None:
                 raise
             raise ServerGone(*self._verdict) from None

@@ -311,6 +311,16 @@ def test_a_server_that_dies_ends_all_calls_within_two_minutes_in_one_line(how, w
     assert 30 + 60 < seconds < 30 + TWO_MINUTES
 
 
+@pytest.mark.parametrize("seconds", [0.05, 0.1, 1.0, 3.0])
+@pytest.mark.parametrize("concurrency", [1, 2, 8])
+def test_whoever_notices_that_a_server_has_died_says_so_in_the_same_words(concurrency, seconds):
+    server = Server(lambda n, attempt: REFUSED if now() >= 20 else None, seconds, concurrency=concurrency)
+    server.probe_fault = REFUSED
+    answers = virtually(server.answers(round(25 * concurrency / seconds)))
+    (line,) = {str(answer) for answer in answers if not isinstance(answer, int)}
+    assert line.endswith("all answers so far are kept: start again once the server answers")
+
+
 def test_a_hanging_server_of_which_nothing_is_known_ends_a_run_too():
     server = dead("stall", healthy=0)
 
