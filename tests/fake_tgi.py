@@ -5,7 +5,7 @@
 Every answer is a function of the request. Log-probs are one of the ids up to their token, so that a rewrite
 may well make the code behind it more likely. Answers are remembered: asked again, they cost next to nothing.
 Prints `ready URL` once it listens, and goes away when its standard input is closed; with --latency it says
-then how many requests there were, and in what time.
+then what `Counts` holds.
 """
 
 from __future__ import annotations
@@ -76,18 +76,66 @@ class Speed:
         self._wake()
 
 
+@dataclass
+class Counts:
+    """How busy a client of ``places`` calls at once keeps the server.
+
+    A request is here from its last byte in until its answer's first byte out, over all requests
+    ``request_seconds``. ``full_seconds`` are those from the first moment at which all places were taken to
+    the last one, and ``request_seconds_when_full`` is what requests spent here in that time.
+    """
+
+    places: int
+    calls: int = 0
+    seconds: float = 0.0  # from the first request to the last answer
+    request_seconds: float = 0.0
+    full_seconds: float = 0.0
+    request_seconds_when_full: float = 0.0
+    _here: int = 0
+    _since: float = 0.0
+    _began: float | None = None
+    _full_since: tuple[float, float] | None = None
+
+    def __enter__(self) -> None:
+        self._pass(1)
+        self.calls += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._pass(-1)
+
+    def _pass(self, more: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._began is None:
+            self._began = self._since = now
+        self.request_seconds += self._here * (now - self._since)
+        self.seconds, self._since = now - self._began, now
+        if self._here >= self.places and self._full_since is not None:
+            self.full_seconds = now - self._full_since[0]
+            self.request_seconds_when_full = self.request_seconds - self._full_since[1]
+        self._here += more
+        if self._here >= self.places and self._full_since is None:
+            self._full_since = now, self.request_seconds
+
+    def as_json(self) -> str:
+        return json.dumps({name: value for name, value in vars(self).items() if name[0] != "_"})
+
+
 class Server:
     """Answers by body, with what they cost."""
 
     def __init__(
-        self, tokenizer: Tokenizer, max_input_tokens: int, speed: Speed | None, latency: float = 0.0
+        self,
+        tokenizer: Tokenizer,
+        max_input_tokens: int,
+        speed: Speed | None,
+        latency: float = 0.0,
+        places: int = 1,
     ) -> None:
         self.tokenizer = tokenizer
         self.max_input_tokens = max_input_tokens
         self.speed = speed
         self.latency = latency
-        self.first = self.last = 0.0  # when a request came, and when one was answered
-        self.num_delayed = 0
+        self.counts = Counts(places)
         self.answers: dict[bytes, tuple[bytes, float]] = {}
         self.texts = [json.dumps(tokenizer.decode([n])) for n in range(tokenizer.get_vocab_size())]
 
@@ -112,16 +160,17 @@ class Server:
     async def answer(self, path: bytes, body: bytes) -> bytes:
         if path == b"/info":
             return _response(self.info())
+        with self.counts:
+            return await self._model(path, body)
+
+    async def _model(self, path: bytes, body: bytes) -> bytes:
         if (known := self.answers.get(body)) is None:
             known = self.answers[body] = self.generate(body) if path == b"/generate" else self.chat(body)
         response, cost = known
         if self.speed is not None:
             await self.speed.spend(cost)
         if self.latency:
-            clock = asyncio.get_running_loop().time
-            self.first = self.first or clock()
             await asyncio.sleep(self.latency)
-            self.last, self.num_delayed = clock(), self.num_delayed + 1
         return response
 
     def info(self) -> str:
@@ -196,16 +245,18 @@ async def main() -> None:
         "--alone", type=float, default=50.0, help="tokens a second for one request, with --rate"
     )
     parser.add_argument("--latency", type=float, default=0.0, help="seconds that every answer takes")
+    parser.add_argument("--places", type=int, default=1, help="calls that the client may have in flight")
     parser.add_argument("--max_input_tokens", type=int, default=1500)
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
     options = parser.parse_args()
     speed = Speed(options.rate, options.alone) if options.rate else None
-    server = Server(Tokenizer.from_file(options.tokenizer), options.max_input_tokens, speed, options.latency)
+    tokenizer = Tokenizer.from_file(options.tokenizer)
+    server = Server(tokenizer, options.max_input_tokens, speed, options.latency, options.places)
     listener = await asyncio.start_server(server.serve, "127.0.0.1", options.port, limit=1 << 24)
     print(f"ready http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     if options.latency:
-        print(json.dumps({"calls": server.num_delayed, "seconds": server.last - server.first}), flush=True)
+        print(server.counts.as_json(), flush=True)
 
 
 if __name__ == "__main__":

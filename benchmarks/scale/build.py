@@ -2,9 +2,10 @@
 
     python benchmarks/scale/build.py [--packages 200] [--only one eight ray slurm]
 
-Prints for each how many repositories it builds a second, and the share of the time between the first request
-and the last answer that is not spent waiting for the server: places for calls that were empty, whatever kept
-them. Every way must write the same files, to the last byte.
+Prints for each how many repositories it builds a second, and the share of the time that is not spent waiting
+for the server: places for calls that were empty, whatever kept them. The share at full concurrency goes from
+the first moment at which all places were taken to the last one; beside it stands that from the first request
+to the last answer. Every way must write the same files, to the last byte.
 """
 
 from __future__ import annotations
@@ -67,13 +68,16 @@ def main() -> None:
                 print(f"{way}: NOT RUN: {error}", flush=True)
                 continue
             calls = WAYS[way][1]
-            idle = 1 - served["calls"] * LATENCY / calls / served["seconds"]
+            idle = 1 - served["request_seconds_when_full"] / calls / served["full_seconds"]
+            whole = 1 - served["request_seconds"] / calls / served["seconds"]
+            call = 1000 * served["request_seconds"] / served["calls"]
             first = first or digest
             failed |= digest != first
             print(
-                f"{way}: {number} repositories, {served['calls']} calls, {calls} at once, in {seconds:.0f} "
-                f"s: {number / seconds:.2f} repositories a second; {idle:.1%} of the time not waiting for "
-                f"the server; rows {digest[:12]}{'' if digest == first else ' DIFFER'}",
+                f"{way}: {number} repositories, {served['calls']} calls of {call:.0f} ms, {calls} at once, "
+                f"in {seconds:.0f} s: {number / seconds:.2f} repositories a second; at full concurrency "
+                f"({served['full_seconds']:.0f} s) {idle:.1%} of the time not waiting for the server, over "
+                f"all {whole:.1%}; rows {digest[:12]}{'' if digest == first else ' DIFFER'}",
                 flush=True,
             )
     sys.exit(failed)
@@ -83,7 +87,7 @@ def build(way: str, manifest: Path, folder: Path) -> tuple[float, dict[str, Any]
     """Build in one ``way``: seconds, what the server counted, a hash of the rows, and how many there are."""
     folder.mkdir()
     output = folder / "built"
-    with server() as (url, counted):
+    with server(WAYS[way][1]) as (url, counted):
         command = [
             str(Path(sys.executable).with_name("repo2agent")),
             *("build", str(manifest), "--output", str(output), "--llm", url),
@@ -116,10 +120,10 @@ def build(way: str, manifest: Path, folder: Path) -> tuple[float, dict[str, Any]
 
 
 @contextlib.contextmanager
-def server() -> Iterator[tuple[str, dict[str, Any]]]:
+def server(places: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """The URL of a fake TGI, and what it has counted once the context is left."""
     command = [sys.executable, ROOT / "tests" / "fake_tgi.py", embedded_model() / "tokenizer.json"]
-    command += ["--latency", str(LATENCY), "--max_input_tokens", "1500"]
+    command += ["--latency", str(LATENCY), "--places", str(places), "--max_input_tokens", "1500"]
     counted: dict[str, Any] = {}
     with subprocess.Popen(
         list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

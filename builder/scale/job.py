@@ -174,12 +174,20 @@ class Job:
     def chosen(self, shard: int) -> list[Record]:
         return list(self._records(f"{_STATE}/chosen/{shard:05}.jsonl"))
 
-    def deal(self, shards: Sequence[int], number: int) -> list[list[int]]:
+    def todo(self) -> list[int]:
+        """The shards that are not done, those with most calls first: little is left for whoever ends last."""
+        return self._by_calls(set(range(self.totals()["num_shards"])) - self.done())
+
+    def _by_calls(self, shards: Iterable[int]) -> list[int]:
+        calls = self.totals()["calls"]
+        return sorted(shards, key=lambda shard: (-calls[shard], shard))
+
+    def deal(self, shards: Iterable[int], number: int) -> list[list[int]]:
         """``shards`` in ``number`` parts of about as many calls: the same whoever asks."""
         calls = self.totals()["calls"]
         parts: list[list[int]] = [[] for _ in range(number)]
         load = [0] * number
-        for shard in sorted(shards, key=lambda shard: (-calls[shard], shard)):
+        for shard in self._by_calls(shards):
             least = load.index(min(load))
             parts[least].append(shard)
             load[least] += calls[shard]

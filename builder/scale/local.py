@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,6 +27,7 @@ from builder.scale.finish import finish, write_usage
 from builder.scale.job import Job
 from builder.scale.progress import EVERY, Snapshot, cost, ledgers, total
 from builder.scale.work import build_shards, survey
+from builder.scale.worker import NEXT
 
 _DEATHS = 3  # of workers, in one build: more is no accident
 
@@ -134,21 +136,21 @@ def _show(bar: tqdm, now: Snapshot, totals: dict[str, Any], done: int, job: Job,
 
 
 def _run_workers(job: Job) -> None:
-    done = job.done()
-    todo = [shard for shard in range(job.totals()["num_shards"]) if shard not in done]
+    todo = job.todo()
     number = min(job.config.workers, len(todo))
     with showing(job) if todo else contextlib.nullcontext():
         if number <= 1:
             run(build_shards(job, todo))
         else:
-            _Workers(job, job.deal(todo, number)).run()
+            _Workers(job, todo, number).run()
 
 
 class _Workers:
-    """Processes that share the shards of a build. One that is killed is started again."""
+    """Processes that take the shards of a build as they have room. One that is killed is started again."""
 
-    def __init__(self, job: Job, shares: Sequence[Sequence[int]]) -> None:
-        self._job, self._shares = job, shares
+    def __init__(self, job: Job, shards: Sequence[int], number: int) -> None:
+        self._job, self._number = job, number
+        self._todo = deque(shards)
         self._deaths = 0
         self._failures: list[str] = []
         self._lock = threading.Lock()
@@ -156,30 +158,50 @@ class _Workers:
 
     def run(self) -> None:
         try:
-            with ThreadPoolExecutor(len(self._shares)) as threads:
-                list(threads.map(self._see_to, self._shares))
+            with ThreadPoolExecutor(self._number) as threads:
+                list(threads.map(self._see_to, range(self._number)))
         finally:
             self._stop()
         if self._failures:
             raise UserError(self._failures[0])
 
-    def _see_to(self, share: Sequence[int]) -> None:
+    def _see_to(self, _: int) -> None:
         while not self._failures:
             with self._lock:
-                process = start_worker(self._job, share)
+                process = _start_worker(self._job)
                 self._processes.append(process)
-            said = process.stdout.read() if process.stdout else b""
+            given, said = self._give(process)
             if process.wait() == 0:
                 return
             with self._lock:
+                done = self._job.done()
+                self._todo.extendleft(shard for shard in reversed(given) if shard not in done)
                 self._deaths += 1
                 if said or self._deaths > _DEATHS:
                     self._failures.append(
-                        said.decode()
+                        said
                         or f"{self._job.place.url}: a worker has ended {_DEATHS + 1} times (status "
                         f"{process.returncode}; out of memory?); start again to go on where it was"
                     )
         self._stop()
+
+    def _give(self, process: subprocess.Popen[bytes]) -> tuple[list[int], str]:
+        """Hand out shards until the process ends: which they were, and what it says is wrong."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        given: list[int] = []
+        said = ""
+        for line in map(bytes.decode, process.stdout):
+            if line != NEXT:
+                said += line
+                continue
+            with self._lock:
+                shard = self._todo.popleft() if self._todo else None
+            given += [] if shard is None else [shard]
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(b"\n" if shard is None else b"%d\n" % shard)
+                process.stdin.flush()
+        return given, said
 
     def _stop(self) -> None:
         with self._lock:
@@ -188,8 +210,8 @@ class _Workers:
                     process.terminate()
 
 
-def start_worker(job: Job, shards: Sequence[int]) -> subprocess.Popen[bytes]:
-    """A process that builds ``shards``; it says what is wrong on its standard output, and outlives nobody."""
+def _start_worker(job: Job) -> subprocess.Popen[bytes]:
+    """A process that outlives nobody; ``builder.scale.worker`` says how one talks to it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "builder.scale.worker"],
         stdin=subprocess.PIPE,
@@ -199,7 +221,7 @@ def start_worker(job: Job, shards: Sequence[int]) -> subprocess.Popen[bytes]:
     )
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(pickle.dumps((job.place.url, replace(job.config, workers=1), list(shards))))
+        process.stdin.write(pickle.dumps((job.place.url, replace(job.config, workers=1))))
         process.stdin.flush()  # and it stays open: its end is the worker's
     return process
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any, TypeVar
 
 from builder.errors import UserError
@@ -47,15 +48,17 @@ async def survey(job: Job, chunks: Iterable[int], on_record: Callable[[], object
 async def build_shards(job: Job, numbers: Iterable[int]) -> None:
     """Reconstruct the repositories of the shards ``numbers`` and write their rows.
 
-    What has been finished before is not done again. Raises ``BudgetReached`` once the budget is used up.
+    A number is taken when there is room for its repositories. What has been finished before is not done
+    again. Raises ``BudgetReached`` once the budget is used up.
     """
     done = job.done()
-    todo = [number for number in numbers if number not in done]
-    if not todo:
+    todo = (number for number in numbers if number not in done)
+    first = next(todo, None)
+    if first is None:
         return
     async with open_models(job.config, job.wanted) as models, Reader() as reader:
         worker = _Worker(job, _agreed(job, models), reader)
-        await _first_of(worker.shards(todo), worker.keep_books())
+        await _first_of(worker.shards(chain([first], todo)), worker.keep_books())
 
 
 class _Worker:
@@ -65,11 +68,11 @@ class _Worker:
         self._snapshot, self._ledger = Snapshot(), Ledger(job.place)
         self._unfinished: dict[int, int] = {}  # repositories of each shard
 
-    async def shards(self, numbers: list[int]) -> None:
+    async def shards(self, numbers: Iterable[int]) -> None:
         await side_by_side(self._repositories(numbers), self._job.config.calls_at_once, self._one)
         self._note()
 
-    def _repositories(self, numbers: list[int]) -> Iterator[tuple[int, int, Record | None]]:
+    def _repositories(self, numbers: Iterable[int]) -> Iterator[tuple[int, int, Record | None]]:
         """Shard, place in it and record of each repository that is to be done, the largest of a shard first.
 
         Whoever is left at the end works alone. A shard that only has to be closed comes without a record.
