@@ -49,8 +49,8 @@ class Npm(Package):
         if not hashes:
             raise UserError(f"{self.url}: the registry states no hash of its tarball")
         tarball = _on_registry(dist["tarball"], registry)
-        chunks = _chunks(tarball, {"Accept-Encoding": "identity"})  # the very bytes that were hashed
-        return Download(f"{self.url.name}-{self.url.version}.tgz", chunks, hashes)
+        headers = {"Accept-Encoding": "identity"}  # the very bytes that were hashed
+        return Download(f"{self.url.name}-{self.url.version}.tgz", lambda: _chunks(tarball, headers), hashes)
 
     def _release(self, address: str) -> dict[str, Any]:
         import json

@@ -6,13 +6,13 @@ import hashlib
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from builder.cache import cache_home
-from builder.errors import UserError
+from builder.errors import FatalError, UserError
 from builder.repository.archive import Archive
 from builder.repository.reading import Entry, Limits, not_kept
 
@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from packageurl import PackageURL
 
 MAX_DOWNLOAD = 500_000_000  # bytes
+ATTEMPTS = 4
+PAUSE = 1.0  # seconds before the second attempt; it doubles from one to the next
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Download:
-    """An archive as a registry offers it: its bytes as they come, and the hashes they must have."""
+    """An archive as a registry offers it: how to get its bytes, and the hashes they must have."""
 
     filename: str
-    chunks: Iterable[bytes]
+    chunks: Callable[[], Iterable[bytes]]
     hashes: dict[str, str] = field(default_factory=dict)  # algorithm: lower-case hex
 
 
@@ -61,7 +64,8 @@ class Package(ABC):
     def download(self) -> Path:
         """The archive on disk: from the cache, else from the registry.
 
-        Raises :class:`UserError` where there is none, the network fails or a hash differs.
+        Raises :class:`UserError` where there is none, its bytes cannot be had or a hash differs, and
+        :class:`FatalError` where the registry itself cannot be reached: no other package could be had either.
         """
         if not self.url.version:
             raise UserError(f"{self.url}: no version in it; write {self.form}")
@@ -71,15 +75,21 @@ class Package(ABC):
         for path in sorted(folder.glob(f"{pinned or '*'}/*")):
             if _sha256(path) == path.parent.name:
                 return path
+        offered = None
         try:
-            offered = self.look_up()
-            return self._keep(offered, folder, pinned)
+            offered = _patiently(self.look_up)
+            return _patiently(lambda: self._keep(offered, folder, pinned))
         except UserError:
             raise
         except OSError as error:
             raise not_kept(self.cache, error) from None
         except Exception as error:  # unearth's client raises whatever its HTTP library does
             reason = " ".join(str(error).split()) or type(error).__name__
+            if offered is None and _passing(error):
+                raise FatalError(
+                    f"{self.url}: the package registry does not answer ({reason}); what has been read so far "
+                    "is kept: start again once it does"
+                ) from None
             raise UserError(f"{self.url}: the package registry could not be read ({reason})") from None
 
     @abstractmethod
@@ -108,7 +118,7 @@ class Package(ABC):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder) as file:
             size = 0
-            for chunk in offered.chunks:
+            for chunk in offered.chunks():
                 size += len(chunk)
                 if size > MAX_DOWNLOAD:
                     raise UserError(f"{self.url}: larger than {MAX_DOWNLOAD} bytes")
@@ -127,6 +137,25 @@ class Package(ABC):
             target.unlink(missing_ok=True)
             os.link(file.name, target)
         return target
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """``ask`` again, a few times, where the network fails for a reason that may pass."""
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+    return Retrying(
+        retry=retry_if_exception(_passing),
+        wait=wait_exponential(PAUSE),
+        stop=stop_after_attempt(ATTEMPTS),
+        reraise=True,
+    )(ask)
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether nobody answers, or not now: of httpx's errors, whichever of its packages they come from."""
+    if any(kind.__name__ == "TransportError" for kind in type(error).__mro__):
+        return True
+    return getattr(getattr(error, "response", None), "status_code", None) in (429, 502, 503, 504)
 
 
 def _without_version(url: PackageURL) -> str:

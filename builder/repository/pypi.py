@@ -30,12 +30,14 @@ class PyPI(Package):
         finder = _finder(str(self.url.name))
         package = next(iter(finder.find_matches(f"{self.url.name}=={self.url.version}")), None)
         if package is None:
+            _check_reachable(finder)
             raise UserError(
                 f"{self.url}: no source distribution of that version on the package index; "
                 "check name and version, or give an archive"
             )
         hashes = {name: value for name, value in (package.link.hashes or {}).items() if name == "sha256"}
-        return Download(Path(package.link.filename).name, _chunks(finder, package.link), hashes)
+        link = package.link
+        return Download(Path(link.filename).name, lambda: _chunks(finder, link), hashes)
 
     @classmethod
     def check(cls, url: PackageURL) -> str:
@@ -64,6 +66,13 @@ def _finder(name: str) -> PackageFinder:
     for url in words("PIP_FIND_LINKS"):
         finder.add_find_links(url)
     return finder
+
+
+def _check_reachable(finder: PackageFinder) -> None:
+    """Raises what the HTTP library does where an index does not answer: to the finder it is merely empty."""
+    for source in finder.sources:
+        if source["type"] == "index":
+            finder.session.get(source["url"])
 
 
 def _chunks(finder: PackageFinder, link: Link) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,7 @@ class Forecast:
     assumptions: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; of an estimate its total and the ends of its interval."""
+        """Plain values; of an estimate its total and the ends of its interval, ``high`` None if open."""
         return {name: _plain(value) for name, value in vars(self).items()}
 
     def as_text(self) -> str:
@@ -104,7 +105,9 @@ def _bytes(value: Estimate) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Estimate):
         low = max(0.0, value.total - value.half_width)
-        return {"total": value.total, "low": low, "high": value.total + value.half_width}
+        # JSON has no infinity: one repository left to chance tells nothing of the others.
+        high = value.total + value.half_width if math.isfinite(value.half_width) else None
+        return {"total": value.total, "low": low, "high": high}
     if isinstance(value, dict):
         return {name or "all": _plain(part) for name, part in value.items()}
     return list(value) if isinstance(value, tuple) else value

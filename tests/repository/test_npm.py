@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from builder.errors import UserError
-from builder.repository import fingerprint, load, npm
+from builder.errors import FatalError, UserError
+from builder.repository import fingerprint, load, npm, package
 
 SCRIPT = b"throw new Error('it was run')\n"
 
@@ -154,10 +154,19 @@ def test_pin_is_checked_besides_the_registrys_hash(registry):
         ("pkg:npm/nowhere@1.0.0", "could not be read"),
     ],
 )
-def test_mistakes_end_in_one_line(registry, url, message):
+def test_mistakes_end_in_one_line(registry, url, message, monkeypatch):
+    monkeypatch.setattr(package, "PAUSE", 0.0)
     registry.answers["/broken"] = b"{"
     registry.publish("unhashed", "1.0.0", b"", integrity="")
     registry.publish("nowhere", "1.0.0", b"", tarball="http://127.0.0.1:9/x.tgz")
     with pytest.raises(UserError, match=message) as caught:
         load(url)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_registry_that_does_not_answer_is_no_fault_of_the_package(registry, monkeypatch):
+    monkeypatch.setattr(package, "PAUSE", 0.0)
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    with pytest.raises(FatalError, match="does not answer") as caught:
+        load("pkg:npm/demo@1.0.0")
     assert "\n" not in str(caught.value)

@@ -8,8 +8,8 @@ import tarfile
 
 import pytest
 
-from builder.errors import UserError
-from builder.repository import fingerprint, load
+from builder.errors import FatalError, UserError
+from builder.repository import fingerprint, load, package
 
 
 @pytest.fixture
@@ -72,4 +72,13 @@ def test_wrong_checksum_names_both(index):
 def test_mistakes_end_in_one_line(index, url, message):
     with pytest.raises(UserError, match=message) as caught:
         load(url)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_index_that_does_not_answer_is_no_fault_of_the_package(index, monkeypatch):
+    monkeypatch.setattr(package, "PAUSE", 0.0)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(FatalError, match="does not answer") as caught:
+        load("pkg:pypi/absent@1.0")
     assert "\n" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ from builder.repository import load
 from builder.rows import BUILDABLE_CONFIGS, DEFAULT_CONFIGS
 from builder.scale import DryModel, DryModels, plan
 from builder.scale.dry import prose
+from builder.scale.estimate import Estimate
 from builder.search import SearchOptions
 from builder.structure import analyze
 from tests.scale.conftest import NUM_PROJECTS, write_project
@@ -191,6 +193,12 @@ def test_what_every_repository_asks_once_is_known(config, projects) -> None:
 def test_the_same_seed_gives_the_same_plan(config, projects) -> None:
     texts = {plan([str(projects / "*")], config, PlanOptions(sample=4)).as_text() for _ in range(2)}
     assert len(texts) == 1
+
+
+def test_an_interval_without_end_is_json_too(config, projects) -> None:
+    forecast = replace(plan([str(projects / "*")], config, PlanOptions()), cost=Estimate(1.0, math.inf))
+    plain = json.dumps(forecast.as_json(), allow_nan=False)
+    assert json.loads(plain)["cost"] == {"total": 1.0, "low": 0.0, "high": None}
 
 
 def test_a_part_of_the_sources_is_enough_and_says_so(config, projects) -> None:
