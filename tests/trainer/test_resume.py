@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,10 +76,18 @@ def config(tiny_model, tokenizer, tmp_path) -> Path:
     return path
 
 
-def run(config: Path, output: Path, send: signal.Signals | None = None, step: int = 0) -> int:
+def run(
+    config: Path,
+    output: Path,
+    send: signal.Signals | None = None,
+    step: int = 0,
+    options: Sequence[str] = (),
+    launcher: Sequence[str] = (),
+) -> int:
     """Run to the end, or until the log of ``step`` appears and ``send`` is sent; the exit status."""
+    command = ["trainer/cpt.py", "--config", str(config), "--output_dir", str(output), *options]
     process = subprocess.Popen(
-        [sys.executable, "trainer/cpt.py", "--config", str(config), "--output_dir", str(output)],
+        [sys.executable, *launcher, *command],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -102,9 +112,9 @@ def _step_of(output: Path, lines: list[str]) -> int:
     return int(begun.rsplit("-", 1)[1]) + sum(line.startswith("{'loss'") for line in lines)
 
 
-def outcome(output: Path) -> dict:
+def outcome(output: Path, steps: int = STEPS) -> dict:
     """What a run came to: its log, its weights, its optimizer, its place in the data."""
-    last = output / f"checkpoint-{STEPS}"
+    last = output / f"checkpoint-{steps}"
     log = json.loads((last / "trainer_state.json").read_text())["log_history"]
     optimizer = torch.load(last / "optimizer.pt", weights_only=True)["state"]
     with np.load(last / FILE) as data:
@@ -137,6 +147,27 @@ def test_a_run_killed_and_continued_equals_one_that_was_not(config, tmp_path):
         assert actual[part].keys() == expected[part].keys()
         assert all(torch.equal(actual[part][name], expected[part][name]) for name in expected[part])
     assert all(np.array_equal(actual["place"][name], expected["place"][name]) for name in expected["place"])
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_ranks(config, tmp_path):
+    settings = yaml.safe_load(config.read_text())
+    model = tmp_path / "model" / "config.json"
+    model.write_text(model.read_text().replace('"attention_dropout": 0.1', '"attention_dropout": 0.0'))
+    config.write_text(yaml.safe_dump(settings | {"max_steps": 10, "save_steps": 5}))
+    alone, shared = ["--gradient_accumulation_steps=2"], ["--gradient_accumulation_steps=1"]
+    two_ranks = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+
+    assert run(config, tmp_path / "whole", options=alone) == 0
+    shutil.copytree(tmp_path / "whole" / "checkpoint-5", tmp_path / "parted" / "checkpoint-5")
+    assert run(config, tmp_path / "parted", options=shared, launcher=two_ranks) == 0
+    expected, actual = (outcome(tmp_path / name, 10) for name in ("whole", "parted"))
+    assert all(np.array_equal(actual["place"][name], expected["place"][name]) for name in expected["place"])
+    for one, other in zip(expected["log"], actual["log"], strict=True):
+        assert other == pytest.approx(one, rel=1e-4)
+    for part in ("weights", "optimizer"):
+        for name, value in expected[part].items():
+            assert torch.allclose(actual[part][name], value, rtol=1e-3, atol=1e-5), name
 
 
 def test_the_newest_complete_checkpoint_is_the_one_to_go_on_from(tmp_path, caplog):
