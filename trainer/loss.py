@@ -17,9 +17,9 @@ from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
 from trainer.callbacks import RunControl, TokenProgress
-from trainer.evaluate import RankShare, mean_losses, with_roles
 from trainer.flops import attention_flops, peak_flops, weight_flops
 from trainer.stream import Counts, PackedStream
+from trainer.validation import RankShare, mean_losses, with_roles
 
 
 class CptTrainer(SFTTrainer):

@@ -31,12 +31,12 @@ from builder import UserError, encode
 from trainer import attention
 from trainer.attention import choose_attention, register_attention
 from trainer.documents import IGNORED, ROLES, tokenize_rows
-from trainer.evaluate import RankShare
 from trainer.loss import CptTrainer
 from trainer.mixture import Mixture, StoredDocuments, Weight
 from trainer.model import check_rope, window_kwargs
 from trainer.packing import pack
 from trainer.stream import PackedStream
+from trainer.validation import RankShare
 
 from .conftest import make_row, trajectory_row
 from .one_step import one_step

@@ -1,4 +1,4 @@
-"""Evaluation: the mean loss over every trained token of a split, whatever the batch size and the ranks."""
+"""Validation during training: the mean loss over every trained token of a split, however it is batched."""
 
 from __future__ import annotations
 
