@@ -153,7 +153,7 @@ def _tokenize_batch(
     columns: dict[str, list[Any]] = {name: [] for name in (FEATURES_WITH_ROLES if with_roles else FEATURES)}
     for position, index in enumerate(indices):
         row = {name: values[position] for name, values in batch.items()}
-        for input_ids, labels, roles in _tokenize_with_roles(row, **options):
+        for input_ids, labels, roles in tokenize_with_roles(row, **options):
             columns["input_ids"].append(input_ids)
             columns["labels"].append(labels)
             columns["length"].append(len(input_ids))
@@ -178,10 +178,10 @@ def tokenize_row(
     document, with loss. The very first token never has any: nothing precedes it.
     """
     options = (tokenizer, max_length, loss_roles, renderer, plain_text)
-    return [(ids, labels) for ids, labels, _ in _tokenize_with_roles(row, *options)]
+    return [(ids, labels) for ids, labels, _ in tokenize_with_roles(row, *options)]
 
 
-def _tokenize_with_roles(
+def tokenize_with_roles(
     row: Mapping[str, Any],
     tokenizer: Any,
     max_length: int,
@@ -189,6 +189,7 @@ def _tokenize_with_roles(
     renderer: str | None = None,
     plain_text: bool = False,
 ) -> list[tuple[list[int], list[int], list[int]]]:
+    """``tokenize_row`` with the role of each token, as ``ROLES`` numbers them."""
     markup: Collection[int] = ()
     if plain_text:
         text = row["text"] or ""

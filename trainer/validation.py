@@ -42,6 +42,45 @@ def with_roles(collate: Any) -> Any:
     return collate_with_roles
 
 
+class RoleSums:
+    """Sums of losses and their counts, apart for each role."""
+
+    def __init__(self) -> None:
+        self._sums: torch.Tensor | None = None  # [2, 1 + roles]: losses and counts; first, all other roles
+
+    @torch.no_grad()
+    def add(self, roles: torch.Tensor, outputs: Any) -> None:
+        """Count one row: the role of each target, and what TRL's head says of it."""
+        losses, mask = -outputs.log_probs[0].detach(), outputs.label_mask[0]
+        if self._sums is None:
+            self._sums = torch.zeros(2, len(ROLES) + 1, dtype=torch.float64, device=losses.device)
+        for sums, values in zip(self._sums, (losses, mask), strict=True):
+            sums.index_add_(0, roles, values.double())
+
+    def over_ranks(self, accelerator: Any) -> tuple[list[float], list[float]]:
+        """The sums and counts of all ranks."""
+        empty = torch.zeros(2, len(ROLES) + 1, dtype=torch.float64, device=accelerator.device)
+        losses, counts = accelerator.reduce(
+            empty if self._sums is None else self._sums, reduction="sum"
+        ).tolist()
+        return losses, counts
+
+    def take(self, accelerator: Any) -> dict[str, float]:
+        """``loss_<role>`` of those that occurred, over all ranks; then begin anew."""
+        means = means_by_role(*self.over_ranks(accelerator))
+        self._sums = None
+        return means
+
+
+def means_by_role(losses: list[float], counts: list[float]) -> dict[str, float]:
+    """Mean losses by role as ``loss_<role>``, of sums that begin with all other roles."""
+    return {
+        f"loss_{name}": loss / count
+        for name, loss, count in zip(ROLES, losses[1:], counts[1:], strict=True)
+        if count
+    }
+
+
 @torch.no_grad()
 def mean_losses(trainer: Any, dataloader: DataLoader) -> dict[str, float]:
     """``loss`` in nats, and the number of ``trained_tokens`` it is the mean over; summed over all ranks.
@@ -51,18 +90,12 @@ def mean_losses(trainer: Any, dataloader: DataLoader) -> dict[str, float]:
     """
     model = trainer.model
     model.eval()
-    # A row for the losses and one for the counts; a column for each role, the first one for all others.
-    totals = torch.zeros(2, len(ROLES) + 1, dtype=torch.float64, device=trainer.accelerator.device)
+    found = RoleSums()
     for batch in dataloader:
         inputs = trainer._prepare_inputs(batch)
         roles = inputs.pop("roles")[0, 1:]
         # TRL's head, which never holds the logits of a whole row.
-        outputs = model(**inputs, use_cache=False, fused_lm_head=True)
-        for total, values in zip(totals, (-outputs.log_probs[0], outputs.label_mask[0]), strict=True):
-            total.index_add_(0, roles, values.double())
-    losses, counts = trainer.accelerator.reduce(totals, reduction="sum").tolist()
+        found.add(roles, model(**inputs, use_cache=False, fused_lm_head=True))
+    losses, counts = found.over_ranks(trainer.accelerator)
     means = {"loss": sum(losses) / max(1.0, sum(counts)), "trained_tokens": sum(counts)}
-    for name, loss, count in zip(ROLES, losses[1:], counts[1:], strict=True):
-        if count:
-            means[f"loss_{name}"] = loss / count
-    return means
+    return means | means_by_role(losses, counts)
