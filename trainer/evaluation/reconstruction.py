@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,9 @@ class ReconstructionOptions(MeasureOptions):
     window: int = 8192
     """Tokens of context and target together; less where the model reads less."""
     target_tokens: int = 2048
+    exclude: str | None = None
+    """A file that names files which are not to be read, `repository@revision/path` a line: copies of what a
+    model was trained on."""
 
     def __post_init__(self) -> None:
         if self.context not in TITLES:
@@ -74,7 +78,15 @@ class ReconstructionOptions(MeasureOptions):
         return load_rows(name, self.dataset_config, self.split)
 
     def fingerprint(self, request: Request) -> str:
-        return self._rows(request)._fingerprint
+        return "\n".join([self._rows(request)._fingerprint, *sorted(self._excluded())])
+
+    def _excluded(self) -> frozenset[str]:
+        if self.exclude is None:
+            return frozenset()
+        try:
+            return frozenset(Path(self.exclude).read_text(encoding="utf-8").splitlines())
+        except OSError as error:
+            raise UserError(f"reconstruction: `exclude` {self.exclude}: {error.strerror}") from None
 
     def measure(self, evaluated: EvaluatedModel, request: Request) -> Measure:
         rows = self._rows(request)
@@ -82,7 +94,7 @@ class ReconstructionOptions(MeasureOptions):
             _has_thoughts(row) for row in rows.select_columns("steps")
         ):
             raise Skip(f"nobody wrote anything in the rows of {self.dataset_config}")
-        files = choose_files(rows, request.limit)
+        files = choose_files(rows, request.limit, self._excluded())
         if not files:
             raise UserError(f"no code in the {len(rows)} rows of {self.dataset_config}, {self.split}")
         items = reconstruct(evaluated, rows, files, self)
@@ -107,10 +119,11 @@ class _File:
     language: str
 
 
-def choose_files(rows: Any, limit: int | None = None) -> list[_File]:
+def choose_files(rows: Any, limit: int | None = None, excluded: Collection[str] = frozenset()) -> list[_File]:
     """The code files of ``rows``; with ``limit`` so many of them, from as many repositories as possible.
 
-    Which ones is decided by the hash of their names, the same ones for every model.
+    Which ones is decided by the hash of their names, the same ones for every model. None is
+    ``excluded``, which names files as items are named.
     """
     found: list[tuple[int, str, _File]] = []
     for number, row in enumerate(rows.select_columns(["id", "files", "steps"])):
@@ -122,7 +135,9 @@ def choose_files(rows: Any, limit: int | None = None) -> list[_File]:
         files = [
             _File(number, step, entry["path"], code[entry["path"]])
             for step, entry in enumerate(row["steps"])
-            if entry["kind"] == "write" and entry["path"] in code
+            if entry["kind"] == "write"
+            and entry["path"] in code
+            and f"{row['id']}/{entry['path']}" not in excluded
         ]
         files.sort(key=lambda file: _hash(row["id"], file.path))
         found += [(rank, _hash(row["id"]), file) for rank, file in enumerate(files)]

@@ -168,3 +168,19 @@ def test_a_window_beyond_the_models_is_cut_to_it_and_must_hold_the_target(evalua
     assert wide.items == measured(evaluated, held_out, "dependencies").items
     with pytest.raises(UserError, match="4096"):
         measured(evaluated, held_out, "dependencies", window=100_000, target_tokens=4000)
+
+
+def test_a_file_that_is_to_be_left_out_is(evaluated, held_out, tmp_path):
+    everything = measured(evaluated, held_out, "dependencies")
+    name = everything.items[0]["id"]
+    listed = tmp_path / "exclude.txt"
+    listed.write_text(f"{name}\n")
+    rest = measured(evaluated, held_out, "dependencies", exclude=str(listed))
+    assert [item["id"] for item in rest.items] == [item["id"] for item in everything.items[1:]]
+    # What was measured with another list is measured anew.
+    options, request = ReconstructionOptions(exclude=str(listed)), Request(dataset_name=str(held_out))
+    before = options.fingerprint(request)
+    listed.write_text("")
+    assert options.fingerprint(request) != before
+    with pytest.raises(UserError, match=r"`exclude` .*nowhere.txt: No such file"):
+        measured(evaluated, held_out, "nothing", exclude=str(tmp_path / "nowhere.txt"))
