@@ -14,8 +14,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Features, List, Value, load_dataset
+from datasets import Dataset, Features, List, Value, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
+from datasets.packaged_modules.parquet.parquet import Parquet
 
 from builder import Encoded, UserError, encode, render_row
 
@@ -56,6 +57,13 @@ def load_rows(
     try:
         if data_files:
             return load_dataset("parquet", data_files=data_files, split="train", streaming=streaming)
+        if (Path(name) / "README.md").is_file():
+            # `datasets` would name its cache by the folder's name and its card alone: rows that were built
+            # anew, or those of another folder, would be taken for the ones that it has read before.
+            builder = load_dataset_builder(name, config)
+            if isinstance(builder, Parquet):
+                files = {key: list(found) for key, found in builder.config.data_files.items()}
+                return load_dataset("parquet", data_files=files, split=split, streaming=streaming)
         return load_dataset(name, config, split=split, streaming=streaming, revision=revision)
     except (OSError, ValueError, DatasetsError) as error:
         place = ", ".join(data_files) if data_files else f"{name} ({config or 'default'}, {split})"
