@@ -70,8 +70,8 @@ def _variable(slot: int) -> str:
     return "var(--soft)" if slot == 0x40 else f"var(--arm-{slot - 0x10})"
 
 
-def differences(comparisons: Sequence[Comparison]) -> Figure | None:
-    """Differences with their intervals, one line each, beside a line at 0."""
+def differences(comparisons: Sequence[Comparison], judged: bool) -> Figure | None:
+    """Differences with their intervals, one line each; marked by verdict where they are ``judged``."""
     shown = [(c, c.difference) for c in comparisons if c.difference is not None and c.measure is not None]
     if not shown:
         return None
@@ -79,7 +79,7 @@ def differences(comparisons: Sequence[Comparison]) -> Figure | None:
     axes = figure.subplots()
     marks = {"better": ("o", "full"), "worse": ("X", "full"), "undecided": ("o", "none")}
     for row, (comparison, found) in enumerate(shown):
-        mark, fill = marks[comparison.verdict]
+        mark, fill = marks[comparison.verdict if judged else "undecided"]
         axes.plot([found.low, found.high], [row, row], color=INK, linewidth=1.4)
         axes.plot(found.value, row, mark, color=INK, fillstyle=fill, markersize=7, linestyle="")
     axes.axvline(0, color=_SOFT, linewidth=1, linestyle="--")
@@ -146,7 +146,8 @@ def mean_curve(runs: Sequence[Points]) -> list[tuple[float, float]]:
     first, last = max(points[0][0] for points in runs), min(points[-1][0] for points in runs)
     at = sorted({x for points in runs for x, _ in points if first <= x <= last})
     if not at:
-        return list(max(runs, key=lambda points: len(points)))
+        longest: Points = max(runs, key=len)
+        return list(longest)
     values = [np.interp(at, [x for x, _ in points], [y for _, y in points]) for points in runs]
     return list(zip(at, np.mean(values, axis=0).tolist(), strict=True))
 

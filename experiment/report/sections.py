@@ -54,7 +54,7 @@ class Section:
 
 def sections(experiment: Experiment, found: Sequence[Conclusion]) -> Iterator[Section]:
     """All but the conclusions themselves, in the order of the page."""
-    yield _differences(found)
+    yield _differences(experiment, found)
     yield _measures(experiment)
     yield _curves(experiment)
     yield _tokens(experiment)
@@ -72,16 +72,17 @@ def arms_table(experiment: Experiment) -> Table:
     return Table("The arms", ["arm", "what it was trained on", "runs"], rows)
 
 
-def _differences(found: Sequence[Conclusion]) -> Section:
+def _differences(experiment: Experiment, found: Sequence[Conclusion]) -> Section:
     comparisons = [c.comparison for c in found if c.kind == "comparison" and c.comparison is not None]
-    figure = charts.differences(comparisons)
+    figure = charts.differences(comparisons, experiment.conclusive)
     said = [c.text for c in found if c.kind == "comparison"]
-    text = (
-        "Each pair on the first measure, with its 95 % interval. Filled dots are better, crosses are worse, "
-        "rings cannot be told."
-        if figure
-        else "No two arms could be compared on the first measure."
-    )
+    text = "Each pair on the first measure, with its 95 % interval."
+    if figure is None:
+        text = "No two arms could be compared on the first measure."
+    elif experiment.conclusive:
+        text += " Filled dots are better, crosses are worse, rings cannot be told."
+    else:
+        text += " None is judged, since this run is not conclusive."
     return Section("differences", "Pair by pair", [text], figure, " ".join(said))
 
 
@@ -89,11 +90,12 @@ def _measures(experiment: Experiment) -> Section:
     arms = [arm for arm in experiment.arms if arm.runs]
     if not experiment.measures or not arms:
         return Section("measures", "Every measure", ["Nothing was measured."])
-    rows, bold, panels = [], set(), []
+    rows, taken, bold, panels = [], [], set(), []
     for row, measure in enumerate(experiment.measures):
         estimates = {arm.name: mean(arm, measure.name) for arm in arms}
         cells = [interval(found, measure.unit) if found else "–" for found in estimates.values()]
-        rows.append([_titled(measure), *cells, _how(measure)])
+        rows.append([_titled(measure), *cells])
+        taken.append([measure.title, *_how(measure)])
         best = winner(experiment, measure.name) if experiment.conclusive else None
         if best:
             bold.add((row, 1 + list(estimates).index(best)))
@@ -107,14 +109,17 @@ def _measures(experiment: Experiment) -> Section:
             else "None is marked as best, since this run is not conclusive."
         )
     ]
-    header = ["measure", *(arm.name for arm in arms), "items and source"]
+    tables = [
+        Table("Each arm on each measure", ["measure", *(arm.name for arm in arms)], rows, frozenset(bold)),
+        Table("How each measure was taken", ["measure", "name", "items", "source", "notes"], taken),
+    ]
     return Section(
         "measures",
         "Every measure",
         text,
         charts.measures(panels),
         "Each measure as a panel with a line for each arm; the values are those of the table below.",
-        [Table("Each arm on each measure", header, rows, frozenset(bold))],
+        tables,
     )
 
 
@@ -123,17 +128,16 @@ def _titled(measure: Measure) -> str:
     return f"{measure.title} ({first}{measure.unit}, {measure.better} is better)"
 
 
-def _how(measure: Measure) -> str:
+def _how(measure: Measure) -> list[str]:
+    """Its name, how many items it has, by what it was taken, and what is to be known about it."""
     source = measure.source
     parts = [
-        many(len(measure.items), "item"),
-        measure.name,
         " ".join(str(source[key]) for key in ("harness", "task") if source.get(key)),
         f"version {source['version']}" if source.get("version") else "",
         f"{source['num_fewshot']}-shot" if source.get("num_fewshot") is not None else "",
-        *measure.notes,
     ]
-    return ", ".join(filter(None, parts))
+    source_of = ", ".join(filter(None, parts))
+    return [measure.name, f"{len(measure.items):,}", source_of or "–", " ".join(measure.notes) or "–"]
 
 
 def _curves(experiment: Experiment) -> Section:
