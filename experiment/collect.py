@@ -21,7 +21,7 @@ from builder.report import ROUNDS_COLUMNS, rounds_of
 from builder.rows import built_files, read_columns
 from experiment.config import ARMS, BASE
 from experiment.counts import check_totals
-from experiment.split import check_held_out
+from experiment.split import TRAIN, check_held_out
 from experiment.stages import DONE, write_whole
 from experiment.training import TRAIN_LOG
 
@@ -156,8 +156,8 @@ def value_of(results: dict[str, Any], name: str) -> float | None:
 
 
 def search(built: Path) -> dict[str, Any] | None:
-    """NLL over the rounds of the search, beside its controls; None where nothing was searched."""
-    files = built_files(built, "search-log")
+    """NLL of the training code over the rounds of its search, beside the controls; None without a search."""
+    files = [path for path in built_files(built, "search-log") if path.name.startswith(f"{TRAIN}-")]
     if not files:
         return None
     walked = bool(built_files(built, "repo2agent-random"))

@@ -47,6 +47,8 @@ class Runner:
                 print(f"[{number}/{len(self._stages)}] {stage.name}: as it was, {_time(known['seconds'])}")
             else:
                 waiting.append(stage)
+        if waiting:
+            print(f"logs: {shown(self._output)}/stages/*/{LOG}{self._left(waiting)}", flush=True)
         running: dict[Future[float], Stage] = {}
         handler = signal.signal(signal.SIGTERM, _as_interrupt)
         pool = ThreadPoolExecutor(self._jobs)
