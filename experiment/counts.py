@@ -37,7 +37,9 @@ def count_run(config: str, described: str, ranks: int = 1) -> dict[str, Any]:
     from trainer.model import model_path
     from trainer.sources import open_stream, parse_sources
 
-    args, training_args, model_args = make_parser().parse_args_and_config(["--config", config])
+    # No model is loaded, whatever the machine that trains.
+    anywhere = ["--use_cpu", "true", "--bf16", "false", "--fp16", "false"]
+    args, training_args, model_args = make_parser().parse_args_and_config(["--config", config, *anywhere])
     tokenizer = AutoTokenizer.from_pretrained(model_path(model_args.model_name_or_path))
     sources = parse_sources(args.sources, args)
     data = count_data(sources[described], tokenizer, args)

@@ -121,6 +121,8 @@ def code_hash(pattern: str) -> str:
     """A hash of the files that ``pattern`` finds from the project's root: of their names and contents."""
     found = hashlib.sha256()
     for path in sorted(ROOT.glob(pattern)):
+        if not path.is_file() or path.suffix == ".pyc":
+            continue
         found.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
         found.update(path.read_bytes())
     return found.hexdigest()[:KEY_LENGTH]

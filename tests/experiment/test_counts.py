@@ -40,6 +40,12 @@ def test_arms_see_the_same_number_of_tokens_to_the_token(counted):
         assert 0 < runs["repo2agent-search"]["tokens"][name] < runs["raw-repos"]["tokens"][name] < 3000
 
 
+def test_what_a_gpu_is_to_read_is_counted_without_one(counted):
+    here = counted("raw-repos", tokens=1000)
+    options = '{"max_length": 256, "use_cpu": false, "bf16": true, "optim": "adamw_torch_fused"}'
+    assert counted("raw-repos", tokens=1000, options=options) == here
+
+
 def test_code_that_is_read_again_counts_once(counted, built):
     once = counted("raw-repos", tokens=1000)
     often = counted("raw-repos", tokens=40_000)
