@@ -18,7 +18,6 @@ from experiment.training import drop_finished_checkpoints, keep_for_evaluation
 REPOSITORIES, TEXT = "repositories", "text"  # sources of a training
 # What the experiment itself decides, whatever the options say.
 _DECIDED = ("dataset_name", "dataset_config", "data_files", "max_rows", "max_steps", "output_dir")
-_EVALUATION = ("trainer/evaluate.py", "trainer/model.py", "trainer/evaluation/**/*.py")
 
 
 def plan(config: ExperimentConfig) -> list[Stage]:
@@ -255,7 +254,7 @@ def _evaluate(
         name=f"evaluate {name}",
         commands=[command],
         product="results.json",
-        code=[*_EVALUATION, "builder/trajectory/*.py"],
+        code=["trainer/**/*.py", "builder/trajectory/*.py"],
         files={"suite.yaml": _yaml(suite)},
         inputs={"model": _model_inputs(model)},
         needs=needs,
