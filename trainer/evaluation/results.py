@@ -35,16 +35,19 @@ class ResultsFolder:
         stored = _read_json(self.folder / "results.json") or {}
         self._stored = {entry["name"]: entry for entry in stored.get("measures", ())}
 
-    def finished(self, name: str, key: str) -> dict[str, Any] | None:
-        """The entry of a measure that was taken under ``key`` and is still there."""
-        entry = self._stored.get(name)
-        if entry is None or self._progress.get(name, {}).get("key") != key:
-            return None
-        return entry if (self.folder / entry["items"]).is_file() else None
+    def finished(self, names: Sequence[str], key: str) -> list[dict[str, Any]] | None:
+        """The entries of measures that were taken under ``key``; None unless all of them are still there."""
+        entries = [self._stored.get(name) for name in names]
+        found = [
+            entry
+            for entry in entries
+            if entry is not None
+            and self._progress.get(entry["name"], {}).get("key") == key
+            and (self.folder / entry["items"]).is_file()
+        ]
+        return found if len(found) == len(names) else None
 
-    def keep(
-        self, measure: Measure, key: str, seconds: float, reference: Mapping[str, float] | None
-    ) -> dict[str, Any]:
+    def keep(self, measure: Measure, key: str, seconds: float) -> dict[str, Any]:
         """Write the items of ``measure`` down and give its entry in the results."""
         items = f"items/{measure.name.replace('/', '-')}.jsonl"
         lines = (json.dumps(item, ensure_ascii=False) + "\n" for item in measure.items)
@@ -60,7 +63,6 @@ class ResultsFolder:
             "interval": None if math.isnan(low) else [low, high],
             "num_items": len(measure.items),
             "source": dict(measure.source),
-            "reference": dict(reference) if reference else None,
             "buckets": list(measure.buckets),
             "notes": list(measure.notes),
             "items": items,

@@ -1,4 +1,4 @@
-"""What every family of measures gives and is given."""
+"""What every family of measures is given, and gives."""
 
 from __future__ import annotations
 
@@ -61,19 +61,22 @@ class MeasureOptions(ABC):
     """An entry of a suite.
 
     Attributes:
-        reference: Values of the same benchmark from elsewhere, by arm: the paper's.
+        reference: Values of the first of its measures from elsewhere, by arm: the paper's.
     """
 
     reference: dict[str, float] | None = field(default=None)
 
     @property
     @abstractmethod
-    def name(self) -> str:
-        """Names it in results, once only in a suite: ``family/what``."""
+    def names(self) -> tuple[str, ...]:
+        """Names of its measures in results, each once only in a suite: ``family/what``."""
 
     @abstractmethod
-    def measure(self, evaluated: EvaluatedModel, request: Request) -> Measure:
-        """Take it. Raises ``Skip`` where that cannot be done, ``UserError`` for what the user must mend."""
+    def measure(self, evaluated: EvaluatedModel, request: Request) -> Sequence[Measure]:
+        """Take them, in the order of ``names``.
+
+        Raises ``Skip`` where that cannot be done, ``UserError`` for what the user must mend.
+        """
 
     def fingerprint(self, request: Request) -> str:  # noqa: ARG002
         """Tells states of what is measured on, so that a change is measured anew."""
