@@ -56,9 +56,9 @@ def main(args: EvaluateArguments) -> dict[str, Any]:
     from trainer.evaluation import Request, ResultsFolder, Skip, load_model, read_suite, results_page
 
     suite = read_suite(args.suite)
-    folder = ResultsFolder(args.output_dir, args.seed)
-    evaluated = load_model(args.model_name_or_path, args.dtype, args.model_revision)
     request = Request(args.seed, args.limit, args.dataset_name, args.allow_code_execution)
+    evaluated = load_model(args.model_name_or_path, args.dtype, args.model_revision)
+    folder = ResultsFolder(args.output_dir, args.seed)
     results: dict[str, Any] = {
         "version": 1,
         "model": evaluated.describe(),

@@ -48,6 +48,11 @@ class HumanEvalOptions(MeasureOptions):
     def measure(self, evaluated: EvaluatedModel, request: Request) -> list[Measure]:
         if not request.allow_code_execution:
             raise Skip("programs that the model writes run only with --allow-code-execution")
+        if self.max_new_tokens > evaluated.window // 2:
+            raise UserError(
+                f"humaneval: {evaluated.name} reads {evaluated.window} tokens; "
+                "`max_new_tokens` may be half of that"
+            )
         problems = read_problems()[: request.limit]
         check_isolation()
         completions = self._complete(evaluated, [problem["prompt"] for problem in problems], request.seed)

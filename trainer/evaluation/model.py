@@ -62,6 +62,8 @@ def load_model(name: str | None, dtype: str = "auto", hub_revision: str | None =
     """
     from transformers import AutoModelForCausalLM
 
+    if dtype != "auto" and not isinstance(getattr(torch, dtype, None), torch.dtype):
+        raise UserError(f"no dtype {dtype}; there are auto, float32, bfloat16 and float16")
     path = model_path(name)
     config, tokenizer = load_config_and_tokenizer(path, revision=hub_revision)
     cuda = torch.cuda.is_available()

@@ -1,7 +1,7 @@
 """The folder of an evaluation: ``results.json``, ``results.md``, ``items/*.jsonl``, and what was done when.
 
-``results.json`` and the items are the same bytes for the same model, suite and seed. Times, and the keys by
-which an evaluation that is started again knows what it has already measured, are apart in ``progress.json``.
+``results.json`` and the items are the same bytes for the same model, suite and seed. Times, and what an
+evaluation that is started again need not measure again, are apart in ``progress.json``.
 """
 
 from __future__ import annotations
@@ -32,20 +32,13 @@ class ResultsFolder:
                 f"{folder} cannot be written: {error.strerror}; give another --output_dir"
             ) from error
         self._progress: dict[str, Any] = _read_json(self.folder / "progress.json") or {}
-        stored = _read_json(self.folder / "results.json") or {}
-        self._stored = {entry["name"]: entry for entry in stored.get("measures", ())}
 
     def finished(self, names: Sequence[str], key: str) -> list[dict[str, Any]] | None:
         """The entries of measures that were taken under ``key``; None unless all of them are still there."""
-        entries = [self._stored.get(name) for name in names]
-        found = [
-            entry
-            for entry in entries
-            if entry is not None
-            and self._progress.get(entry["name"], {}).get("key") == key
-            and (self.folder / entry["items"]).is_file()
-        ]
-        return found if len(found) == len(names) else None
+        kept = [self._progress.get(name, {}) for name in names]
+        if all(one.get("key") == key and (self.folder / one["entry"]["items"]).is_file() for one in kept):
+            return [one["entry"] for one in kept]
+        return None
 
     def keep(self, measure: Measure, key: str, seconds: float) -> dict[str, Any]:
         """Write the items of ``measure`` down and give its entry in the results."""
@@ -53,8 +46,7 @@ class ResultsFolder:
         lines = (json.dumps(item, ensure_ascii=False) + "\n" for item in measure.items)
         _write(self.folder / items, "".join(lines))
         value, low, high = mean_interval(measure.items, self._seed)
-        self._progress[measure.name] = {"key": key, "seconds": round(seconds, 1)}
-        return {
+        entry = {
             "name": measure.name,
             "title": measure.title,
             "unit": measure.unit,
@@ -67,13 +59,14 @@ class ResultsFolder:
             "notes": list(measure.notes),
             "items": items,
         }
+        self._progress[measure.name] = {"key": key, "seconds": round(seconds, 1), "entry": entry}
+        _write(self.folder / "progress.json", json.dumps(self._progress, indent=2, ensure_ascii=False) + "\n")
+        return entry
 
     def write(self, results: Mapping[str, Any], table: str) -> None:
         """Write the results as far as they are there."""
-        self._stored |= {entry["name"]: entry for entry in results["measures"]}
         _write(self.folder / "results.md", table)
         _write(self.folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-        _write(self.folder / "progress.json", json.dumps(self._progress, indent=2) + "\n")
 
 
 def read_results(folder: str | Path) -> dict[str, Any]:

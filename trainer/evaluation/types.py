@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from builder import UserError
 from trainer.evaluation.model import EvaluatedModel
 
 Item = Mapping[str, Any]
@@ -32,6 +33,10 @@ class Request:
     limit: int | None = None
     dataset_name: str | None = None
     allow_code_execution: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"limit is {self.limit}; it is the number of items of each measure, above 0")
 
 
 @dataclass(frozen=True)
