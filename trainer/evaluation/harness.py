@@ -88,7 +88,9 @@ class HarnessOptions(MeasureOptions):
         from lm_eval import simple_evaluate
 
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        manager = _task_manager(self.include_path, json.dumps({"tokenizer": evaluated.path, **self.metadata}))
+        # Tasks that make their own data count its tokens.
+        metadata = {"tokenizer": evaluated.path, **self.metadata} if self.metadata else {}
+        manager = _task_manager(self.include_path, json.dumps(metadata))
         if unknown := [task for task in self.tasks if task not in manager.all_tasks]:
             raise UserError(
                 f"lm-eval has no task {', '.join(unknown)}; `lm-eval ls tasks` lists those that it has"
