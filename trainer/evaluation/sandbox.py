@@ -32,7 +32,7 @@ os.write(3, word.encode())
 """
 
 # Everything that a program must not be able to do. It comes to its end only where all of it fails.
-_PROBE = """
+PROBE = """
 import os, socket
 def succeeds(act):
     try:
@@ -134,7 +134,7 @@ def check_isolation() -> None:
         raise UserError(
             "programs do not run in the sandbox of this machine: not even `pass` comes to its end"
         )
-    if not passes(_PROBE):
+    if not passes(PROBE):
         raise UserError("the sandbox of this machine does not hold a program back; nothing was run in it")
 
 

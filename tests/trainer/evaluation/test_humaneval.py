@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import itertools
 import math
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -149,6 +152,28 @@ def test_when_the_evaluation_is_killed_its_programs_are_gone(nothing_left):
         process.send_signal(signal.SIGKILL)
     _, alive = psutil.wait_procs(started, timeout=20)
     assert not alive
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="all tests run without privileges already")
+@pytest.mark.skipif(
+    not Path("/usr/bin/python3").exists(), reason="needs an interpreter that all users can reach"
+)
+def test_the_sandbox_needs_no_privileges(nothing_left, monkeypatch):
+    stranger = functools.partial(subprocess.Popen, user=12345, group=12345, extra_groups=[])
+    monkeypatch.setattr(sandbox.subprocess, "Popen", stranger)
+    monkeypatch.setattr(sandbox, "_interpreter", lambda: ("/usr/bin/python3", ["/usr"]))
+    with tempfile.TemporaryDirectory() as folder:  # that strangers may read, unlike pytest's own
+        jail = Path(shutil.copy(sandbox.JAIL, folder))
+        Path(folder).chmod(0o755)
+        jail.chmod(0o644)
+        monkeypatch.setattr(sandbox, "JAIL", jail)
+        try:
+            assert passes("import os\nassert os.getuid() == 65534 and os.getpid() == 1", SHORT)
+        except UserError as error:
+            pytest.skip(str(error))  # where only root may make namespaces
+        assert passes(sandbox.PROBE, SHORT)
+        harmful = ("forks", "starts a thread", "sleeps", "eats memory", "mounts", "fills the disk")
+        assert count_passes([HARMFUL[name] for name in harmful], SHORT) == [False] * len(harmful)
 
 
 def test_where_the_kernel_grants_no_isolation_nothing_runs(monkeypatch, tmp_path):
