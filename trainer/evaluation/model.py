@@ -25,6 +25,7 @@ class EvaluatedModel:
         name: As it stands in results: ``embedded``, a Hub id, or the last part of a path.
         revision: What tells its weights from others of the same name; None where nothing does.
         window: Tokens that it reads at once.
+        path: Where it was loaded from; stands in no result.
     """
 
     model: Any
@@ -32,6 +33,7 @@ class EvaluatedModel:
     name: str
     revision: str | None
     window: int
+    path: str
 
     @property
     def device(self) -> torch.device:
@@ -60,6 +62,8 @@ def load_model(name: str | None, dtype: str = "auto", hub_revision: str | None =
     """
     from transformers import AutoModelForCausalLM
 
+    if dtype != "auto" and not isinstance(getattr(torch, dtype, None), torch.dtype):
+        raise UserError(f"no dtype {dtype}; there are auto, float32, bfloat16 and float16")
     path = model_path(name)
     config, tokenizer = load_config_and_tokenizer(path, revision=hub_revision)
     cuda = torch.cuda.is_available()
@@ -78,6 +82,7 @@ def load_model(name: str | None, dtype: str = "auto", hub_revision: str | None =
         name=Path(path).resolve().name if local and name != EMBEDDED else str(name),
         revision=_digest(Path(path)) if local else getattr(config, "_commit_hash", None),
         window=config.get_text_config().max_position_embeddings,
+        path=path,
     )
 
 

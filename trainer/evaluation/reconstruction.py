@@ -64,8 +64,8 @@ class ReconstructionOptions(MeasureOptions):
             raise UserError("reconstruction: `target_tokens` must be positive, and half of `window` at most")
 
     @property
-    def name(self) -> str:
-        return f"reconstruction/{self.context}"
+    def names(self) -> tuple[str, ...]:
+        return (f"reconstruction/{self.context}",)
 
     def _rows(self, request: Request) -> Any:
         name = request.dataset_name or self.dataset_name
@@ -76,7 +76,7 @@ class ReconstructionOptions(MeasureOptions):
     def fingerprint(self, request: Request) -> str:
         return self._rows(request)._fingerprint
 
-    def measure(self, evaluated: EvaluatedModel, request: Request) -> Measure:
+    def measure(self, evaluated: EvaluatedModel, request: Request) -> list[Measure]:
         rows = self._rows(request)
         if self.context == "trajectory" and not any(
             _has_thoughts(row) for row in rows.select_columns("steps")
@@ -86,15 +86,10 @@ class ReconstructionOptions(MeasureOptions):
         if not files:
             raise UserError(f"no code in the {len(rows)} rows of {self.dataset_config}, {self.split}")
         items = reconstruct(evaluated, rows, files, self)
-        return Measure(
-            name=self.name,
-            title=TITLES[self.context],
-            unit="nats per token",
-            better="lower",
-            items=items,
-            source={"harness": "repo2agent", "task": self.name, "version": "1", "num_fewshot": 0},
-            buckets=by_length(items),
-        )
+        (name,) = self.names
+        source = {"harness": "repo2agent", "task": name, "version": "1", "num_fewshot": 0}
+        title = TITLES[self.context]
+        return [Measure(name, title, "nats per token", "lower", items, source, by_length(items))]
 
 
 @dataclass(frozen=True)
@@ -224,7 +219,7 @@ def reconstruct(
     for number, group in itertools.groupby(files, key=lambda file: file.row):
         row = _Row(rows[number], evaluated.tokenizer, options, window)
         readings += _readings(row, list(group), window)
-    found = passages_nll(evaluated, [reading.passage for reading in readings], options.name)
+    found = passages_nll(evaluated, [reading.passage for reading in readings], options.names[0])
     for reading, values in zip(readings, found, strict=True):
         for (item, counts), nll in zip(reading.items, values, strict=True):
             item["value"] = float(nll[counts].mean())

@@ -1,7 +1,7 @@
 """The folder of an evaluation: ``results.json``, ``results.md``, ``items/*.jsonl``, and what was done when.
 
-``results.json`` and the items are the same bytes for the same model, suite and seed. Times, and the keys by
-which an evaluation that is started again knows what it has already measured, are apart in ``progress.json``.
+``results.json`` and the items are the same bytes for the same model, suite and seed. Times, and what an
+evaluation that is started again need not measure again, are apart in ``progress.json``.
 """
 
 from __future__ import annotations
@@ -32,26 +32,21 @@ class ResultsFolder:
                 f"{folder} cannot be written: {error.strerror}; give another --output_dir"
             ) from error
         self._progress: dict[str, Any] = _read_json(self.folder / "progress.json") or {}
-        stored = _read_json(self.folder / "results.json") or {}
-        self._stored = {entry["name"]: entry for entry in stored.get("measures", ())}
 
-    def finished(self, name: str, key: str) -> dict[str, Any] | None:
-        """The entry of a measure that was taken under ``key`` and is still there."""
-        entry = self._stored.get(name)
-        if entry is None or self._progress.get(name, {}).get("key") != key:
-            return None
-        return entry if (self.folder / entry["items"]).is_file() else None
+    def finished(self, names: Sequence[str], key: str) -> list[dict[str, Any]] | None:
+        """The entries of measures that were taken under ``key``; None unless all of them are still there."""
+        kept = [self._progress.get(name, {}) for name in names]
+        if all(one.get("key") == key and (self.folder / one["entry"]["items"]).is_file() for one in kept):
+            return [one["entry"] for one in kept]
+        return None
 
-    def keep(
-        self, measure: Measure, key: str, seconds: float, reference: Mapping[str, float] | None
-    ) -> dict[str, Any]:
+    def keep(self, measure: Measure, key: str, seconds: float) -> dict[str, Any]:
         """Write the items of ``measure`` down and give its entry in the results."""
         items = f"items/{measure.name.replace('/', '-')}.jsonl"
         lines = (json.dumps(item, ensure_ascii=False) + "\n" for item in measure.items)
         _write(self.folder / items, "".join(lines))
         value, low, high = mean_interval(measure.items, self._seed)
-        self._progress[measure.name] = {"key": key, "seconds": round(seconds, 1)}
-        return {
+        entry = {
             "name": measure.name,
             "title": measure.title,
             "unit": measure.unit,
@@ -60,18 +55,18 @@ class ResultsFolder:
             "interval": None if math.isnan(low) else [low, high],
             "num_items": len(measure.items),
             "source": dict(measure.source),
-            "reference": dict(reference) if reference else None,
             "buckets": list(measure.buckets),
             "notes": list(measure.notes),
             "items": items,
         }
+        self._progress[measure.name] = {"key": key, "seconds": round(seconds, 1), "entry": entry}
+        _write(self.folder / "progress.json", json.dumps(self._progress, indent=2, ensure_ascii=False) + "\n")
+        return entry
 
     def write(self, results: Mapping[str, Any], table: str) -> None:
         """Write the results as far as they are there."""
-        self._stored |= {entry["name"]: entry for entry in results["measures"]}
         _write(self.folder / "results.md", table)
         _write(self.folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-        _write(self.folder / "progress.json", json.dumps(self._progress, indent=2) + "\n")
 
 
 def read_results(folder: str | Path) -> dict[str, Any]:

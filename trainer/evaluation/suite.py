@@ -21,11 +21,15 @@ from typing import Any
 import yaml
 
 from builder import UserError
+from trainer.evaluation.harness import HarnessOptions
+from trainer.evaluation.humaneval import HumanEvalOptions
 from trainer.evaluation.reconstruction import ReconstructionOptions
 from trainer.evaluation.types import MeasureOptions
 
 FAMILIES: dict[str, type[MeasureOptions]] = {
     "reconstruction": ReconstructionOptions,
+    "humaneval": HumanEvalOptions,
+    "lm-eval": HarnessOptions,
 }
 
 
@@ -74,7 +78,7 @@ def _parse(content: Any, name: str) -> Suite:
         _options(External, _mapping(entry, "`external`"), "external")
         for entry in content.get("external") or ()
     ]
-    names = [measure.name for measure in measures]
+    names = [name for measure in measures for name in measure.names]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"{min(twice)} stands in it twice")
     if not measures:

@@ -37,7 +37,9 @@ def results_page(results: Results) -> str:
     ]
     for measure in results["measures"]:
         source = measure["source"]
-        harness = f"{source['harness']} `{source['task']}` v{source['version']}"
+        first, *more = source["task"].split("+")
+        tasks = f"`{first}`" + (f" and {len(more)} more" if more else "")
+        harness = f"{source['harness']} {tasks}, version {source['version']}"
         elsewhere = ", ".join(f"{arm} {value}" for arm, value in (measure["reference"] or {}).items())
         cells = (
             f"{measure['title']} (`{measure['name']}`)",

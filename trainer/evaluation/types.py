@@ -1,4 +1,4 @@
-"""What every family of measures gives and is given."""
+"""What every family of measures is given, and gives."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from builder import UserError
 from trainer.evaluation.model import EvaluatedModel
 
 Item = Mapping[str, Any]
@@ -32,6 +33,10 @@ class Request:
     limit: int | None = None
     dataset_name: str | None = None
     allow_code_execution: bool = False
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UserError(f"limit is {self.limit}; it is the number of items of each measure, above 0")
 
 
 @dataclass(frozen=True)
@@ -61,19 +66,22 @@ class MeasureOptions(ABC):
     """An entry of a suite.
 
     Attributes:
-        reference: Values of the same benchmark from elsewhere, by arm: the paper's.
+        reference: Values of the first of its measures from elsewhere, by arm: the paper's.
     """
 
     reference: dict[str, float] | None = field(default=None)
 
     @property
     @abstractmethod
-    def name(self) -> str:
-        """Names it in results, once only in a suite: ``family/what``."""
+    def names(self) -> tuple[str, ...]:
+        """Names of its measures in results, each once only in a suite: ``family/what``."""
 
     @abstractmethod
-    def measure(self, evaluated: EvaluatedModel, request: Request) -> Measure:
-        """Take it. Raises ``Skip`` where that cannot be done, ``UserError`` for what the user must mend."""
+    def measure(self, evaluated: EvaluatedModel, request: Request) -> Sequence[Measure]:
+        """Take them, in the order of ``names``.
+
+        Raises ``Skip`` where that cannot be done, ``UserError`` for what the user must mend.
+        """
 
     def fingerprint(self, request: Request) -> str:  # noqa: ARG002
         """Tells states of what is measured on, so that a change is measured anew."""

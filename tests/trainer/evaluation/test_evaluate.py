@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -98,10 +97,29 @@ def test_an_evaluation_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
     evaluate.main(arguments("stopped"))
     assert taken == ["dependencies", "stop", "trajectory", "nothing"]
     assert written(tmp_path / "stopped") == written(tmp_path / "whole")
+    # Stopped once more, before it has looked at all: what was measured stays measured.
+    monkeypatch.setattr(ReconstructionOptions, "fingerprint", _interrupted(ReconstructionOptions.fingerprint))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.main(arguments("stopped"))
+    evaluate.main(arguments("stopped"))
+    assert taken[4:] == ["trajectory"]  # which was skipped, and may be possible now
+    assert written(tmp_path / "stopped") == written(tmp_path / "whole")
     # Another seed, limit or set of options is another measure.
     evaluate.main(arguments("stopped", limit=2))
-    assert taken[4:] == ["dependencies", "trajectory", "nothing"]
+    assert taken[5:] == ["dependencies", "trajectory", "nothing"]
     assert read_results(tmp_path / "stopped")["measures"][0]["num_items"] == 2
+
+
+def _interrupted(call):
+    """``call``, but the second time somebody presses Ctrl-C."""
+    times = iter(range(100))
+
+    def calling(*given):
+        if next(times) == 1:
+            raise KeyboardInterrupt
+        return call(*given)
+
+    return calling
 
 
 def test_rows_that_were_built_anew_are_measured_anew(arguments, tmp_path, held_out):
@@ -148,6 +166,9 @@ def _remeasured(measure, items):
     [
         ({"dataset_name": "no/such/folder"}, "no rows in no/such/folder"),
         ({"model_name_or_path": "no/such/model"}, "no model that transformers can read"),
+        ({"dtype": "float33"}, "no dtype float33"),
+        ({"limit": -1}, "limit is -1"),
+        ({"output_dir": "/dev/null/out"}, "cannot be written"),
         ({"suite": "no/such/suite.yaml"}, "cannot be read as a suite"),
         ({"suite": {"measures": [{"measure": "reconstruct"}]}}, "there are reconstruction"),
         ({"suite": {"measures": [{"measure": "reconstruction", "windw": 3}]}}, "has no windw"),
@@ -162,7 +183,7 @@ def test_a_mistake_is_one_line(arguments, tmp_path, monkeypatch, changes, messag
         path = tmp_path / "wrong.yaml"
         path.write_text(yaml.dump(changes["suite"]))
         changes = {"suite": str(path)}
-    args = vars(arguments("out", **changes))
+    args = vars(arguments("out")) | changes
     given = [f"--{name}={value}" for name, value in args.items() if value not in (None, False)]
     monkeypatch.setattr(sys, "argv", ["evaluate.py", *given])
     with pytest.raises(SystemExit) as exit_info:
@@ -177,4 +198,4 @@ def test_a_mistake_is_one_line(arguments, tmp_path, monkeypatch, changes, messag
 def test_suites_parse(path):
     suite = read_suite(path)
     assert suite.name == path.stem
-    assert json.dumps([measure.name for measure in suite.measures])
+    assert all(measure.names for measure in suite.measures)

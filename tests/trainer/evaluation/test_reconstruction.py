@@ -18,7 +18,8 @@ from .conftest import CODE, CODE_PATHS, NUM_REPOSITORIES
 def measured(evaluated, held_out, context: str, limit: int | None = None, **options):
     options = {"window": 4096, "target_tokens": 1024, **options}
     request = Request(dataset_name=str(held_out), limit=limit)
-    return ReconstructionOptions(context=context, **options).measure(evaluated, request)
+    (measure,) = ReconstructionOptions(context=context, **options).measure(evaluated, request)
+    return measure
 
 
 def tokens(evaluated, *texts: str) -> list[int]:
@@ -121,7 +122,7 @@ def test_nothing_longer_than_the_window_is_read_and_the_end_of_the_context_stays
         read.clear()
         measure = measured(evaluated, held_out, context, window=96, target_tokens=32)
         assert max(len(passage.ids) for passage in read) <= 96
-        assert {item["weight"] for item in measure.items} == {32}
+        assert {i["weight"] for i in measure.items if not i["id"].endswith("names.py")} == {32}
         assert all(item["length"] > 32 for item in measure.items)
     # What no longer fits is the beginning of the dependencies; BOS and what stands next to the code remain.
     read.clear()
