@@ -199,27 +199,26 @@ def lengths(found: Mapping[str, Sequence[int]]) -> Figure | None:
     return figure
 
 
-def search(rounds: Points, controls: Mapping[str, float], names: Mapping[str, str]) -> Figure | None:
-    """NLL of the code over the rounds of the search, beside the controls."""
-    if not rounds:
+def search(walks: Mapping[str, Points], controls: Mapping[str, float]) -> Figure | None:
+    """NLL of the code over the rounds, a line for each of ``walks``, beside the controls; all are named."""
+    walks = {name: points for name, points in walks.items() if points}
+    if not walks:
         return None
     figure = new_figure(3.0, WIDTH)
     axes = figure.subplots()
-    axes.plot(
-        *zip(*rounds, strict=True),
-        "o-",
-        clip_on=False,
-        color=_colour(_KNOWN.index("repo2agent-search")),
-        linewidth=2.2,
-    )
-    ends = [("the thoughts", rounds[-1])]
+    ends = []
+    for (name, points), arm in zip(walks.items(), ("repo2agent-search", "repo2agent-random"), strict=False):
+        look = _line(_KNOWN.index(arm)) | {"markevery": None}
+        axes.plot(*zip(*points, strict=True), _MARKS[_KNOWN.index(arm)], **look, linewidth=2.2)
+        ends.append((name, points[-1]))
+    right = max(points[-1][0] for points in walks.values())
     dashes: tuple[Any, ...] = (":", "--", "-.", (0, (1, 1)))
     for number, (name, nll) in enumerate(controls.items()):
         axes.axhline(nll, linestyle=dashes[number % 4], color=_SOFT, linewidth=1.2)
-        ends.append((names.get(name, name), (rounds[-1][0], nll)))
+        ends.append((name, (right, nll)))
     _name_ends(axes, ends)
     axes.set(xlabel="round", ylabel="NLL of the code (nats per token)")
-    axes.set_xticks([at for at, _ in rounds])
+    axes.set_xticks(sorted({at for points in walks.values() for at, _ in points}))
     return figure
 
 

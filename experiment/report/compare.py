@@ -117,10 +117,13 @@ def winner(experiment: Experiment, name: str) -> str | None:
 
 def _paired(one: Arm, two: Arm) -> Iterator[tuple[Run, Run]]:
     """The runs of the seeds that both have; the untrained model has one run, which stands for every seed."""
-    for a in one.runs:
-        for b in two.runs:
-            if a.seed == b.seed or not (one.trained and two.trained):
-                yield a, b
+    if one.trained and two.trained:
+        by_seed = {run.seed: run for run in two.runs}
+        yield from ((run, by_seed[run.seed]) for run in one.runs if run.seed in by_seed)
+    elif two.trained:
+        yield from ((one.runs[0], run) for run in two.runs)
+    else:
+        yield from ((run, two.runs[0]) for run in one.runs)
 
 
 def _unequal_tokens(one: Arm, two: Arm, runs: Sequence[tuple[Run, Run]]) -> str:

@@ -77,7 +77,8 @@ def _ours(experiment: Experiment, name: str, measure: Measure | None) -> str:
     found = mean(arm, measure.name) if arm and measure else None
     if found is None:
         return "–"
-    times = 100 if abs(found.value) <= 1 else 1
+    # In percent, as the paper has it, where the measure is a share as its reference is.
+    times = 100 if measure and max((measure.reference or {}).values(), default=1) <= 1 else 1
     value, low, high = (f"{times * x:.2f}" for x in (found.value, found.low, found.high))
     return f"{value} [{low},\N{NO-BREAK SPACE}{high}]"
 

@@ -244,10 +244,11 @@ def _search(experiment: Experiment) -> Section:
     rounds = (experiment.search or {}).get("rounds") or []
     if not rounds:
         return Section("search", title, ["No search was recorded, so there are no rounds to show."])
-    controls = {
-        name: nll
-        for name, nll in ((experiment.search or {}).get("controls") or {}).items()
-        if nll is not None
+    found = (experiment.search or {}).get("controls") or {}
+    controls = {_CONTROLS.get(name, name): nll for name, nll in found.items() if nll is not None}
+    walks = {
+        "the thoughts": rounds,
+        "rewrites taken at random": (experiment.search or {}).get("random") or [],
     }
     lowest = min(controls.items(), key=lambda control: control[1], default=None)
     text = (
@@ -258,15 +259,20 @@ def _search(experiment: Experiment) -> Section:
         side = "below" if beyond > 0 else "above"
         text += (
             f" In the end it lies {number(abs(beyond), 'nats')} nats per token {side} the best control on "
-            f"average, {_CONTROLS.get(lowest[0], lowest[0])}; no interval is given for that."
+            f"average, {lowest[0]}; no interval is given for that."
         )
     else:
         text += " No controls were recorded."
     rows = [
-        *([_CONTROLS.get(name, name), number(nll, "nats")] for name, nll in controls.items()),
-        *([f"the thoughts, round {point['round']}", number(point["nll"], "nats")] for point in rounds),
+        *([name, number(nll, "nats")] for name, nll in controls.items()),
+        *(
+            [f"{name}, round {point['round']}", number(point["nll"], "nats")]
+            for name, points in walks.items()
+            for point in points
+        ),
     ]
-    figure = charts.search([(point["round"], point["nll"]) for point in rounds], controls, _CONTROLS)
+    lines = {name: [(point["round"], point["nll"]) for point in points] for name, points in walks.items()}
+    figure = charts.search(lines, controls)
     table = Table("NLL of the code after …", ["what stands before it", "NLL (nats per token)"], rows)
     return Section("search", title, [text], figure, "Lines without marks are controls.", [table])
 

@@ -94,7 +94,7 @@ def plant(
                     np.ones(40, int),
                 ),
                 {"harness": "repo2agent", "task": "humaneval", "version": "1", "num_fewshot": 0},
-                {"prolong": 16.46, "raw-repos": 34.76, "repo2agent": 36.59, "repo2agent-search": 37.20},
+                {"prolong": 0.1646, "raw-repos": 0.3476, "repo2agent": 0.3659, "repo2agent-search": 0.3720},
             ),
         ]
         return {
@@ -171,6 +171,7 @@ def plant(
         "arms": arms,
         "search": {
             "rounds": [{"round": n, "nll": 1.49 - 0.02 * n + 0.003 * n * n} for n in range(4)],
+            "random": [{"round": n, "nll": 1.49 - 0.004 * n} for n in range(4)],
             "controls": {"none": 1.50, "outline": 1.455, "other": 1.51},
         },
         "skipped": [{"stage": "external", "reason": "HELMET needs a download"}],

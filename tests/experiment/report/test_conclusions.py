@@ -200,6 +200,14 @@ def test_seeds_that_only_one_arm_has_do_not_count(planted) -> None:
     assert conclusions(found)[0].verdict == "not comparable"
 
 
+def test_the_untrained_model_counts_once_however_often_it_was_measured(planted) -> None:
+    once = planted(THREE)
+    thrice = copy.deepcopy(once)
+    thrice["arms"][0]["runs"] = [{**once["arms"][0]["runs"][0], "seed": seed} for seed in range(3)]
+    texts = [said_of(conclusions(found), METHOD, "base").text for found in (once, thrice)]
+    assert texts[0] == texts[1]
+
+
 def test_the_same_results_give_the_same_words_in_whatever_order_they_come(planted) -> None:
     found = planted(ALL)
     turned = copy.deepcopy(found)

@@ -121,6 +121,7 @@ def test_the_papers_table_stands_beside_ours_with_the_difference_in_scale(plante
     assert (human[1], human[3], human[5], human[7]) == ("16.46", "34.76", "36.59", "37.20")
     assert human[2] == human[6] == "–"  # arms that were not run
     assert re.fullmatch(r"\d+\.\d\d \[\d+\.\d\d,\s\d+\.\d\d\]", human[8])
+    assert float(human[8].split()[0]) > 10  # in percent, as the paper's
     assert rows["tokens of an arm"] == ["tokens of an arm", "20,000,000,000", "1,000,000 (1 / 20,000)"]
     assert rows["repositories"][2] == "120"
 
