@@ -15,6 +15,7 @@ from experiment.__main__ import parse
 from experiment.config import ARMS
 from experiment.plan import plan
 from experiment.stages import ROOT, Stage
+from trainer.evaluation import read_suite
 
 SCALES = sorted((ROOT / "configs/experiment").glob("*.yaml"))
 
@@ -144,6 +145,11 @@ def test_every_scale_says_what_it_would_do(path, tmp_path):
         assert f"[{number}/{len(stages)}] {stage.name}: to do" in result.stdout
     assert len([line for line in result.stdout.splitlines() if line.startswith("    ")]) == len(stages)
     assert not (tmp_path / "output").exists()
+    # What it would measure is a suite.
+    for text in {stage.files["suite.yaml"] for stage in stages if stage.kind == "evaluate"}:
+        (tmp_path / "suite.yaml").write_text(text)
+        names = {name for measure in read_suite(tmp_path / "suite.yaml").measures for name in measure.names}
+        assert "reconstruction/dependencies" in names
     # Each stage stands after what it needs.
     for number, stage in enumerate(stages):
         assert {need.name for need in (*stage.needs, *stage.follows)} <= {s.name for s in stages[:number]}
