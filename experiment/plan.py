@@ -12,7 +12,7 @@ import yaml
 
 from builder import UserError
 from experiment.config import ARMS, BASE, GENERAL, ExperimentConfig, merged, over
-from experiment.stages import ROOT, Stage
+from experiment.stages import LIBRARIES, ROOT, Stage
 from experiment.training import drop_finished_checkpoints, keep_for_evaluation
 
 REPOSITORIES, TEXT = "repositories", "text"  # sources of a training
@@ -225,6 +225,7 @@ def _train(
         code=[*_TRAINING, "builder/trajectory/*.py"],
         files={"cpt.yaml": _yaml(settings)},
         inputs={"model": _model_inputs(config.model), "launcher": merged(config.training.launcher, {})},
+        libraries=LIBRARIES,
         needs=needs,
         follows=follows,
         once=True,
@@ -257,6 +258,7 @@ def _evaluate(
         code=["trainer/**/*.py", "builder/trajectory/*.py"],
         files={"suite.yaml": _yaml(suite)},
         inputs={"model": _model_inputs(model)},
+        libraries=LIBRARIES,
         needs=needs,
     )
 

@@ -2,8 +2,9 @@
 
 A stage has a folder of its own, ``<output>/stages/<name>-<key>``, with the files that its commands read,
 their log, and what they write. The key covers commands, files, the code behind them and the keys of the
-stages before, but neither paths of this machine nor its hardware: an output that is carried elsewhere stays
-valid. Nothing is ever removed for being out of date; its key is simply asked for no longer.
+stages before, but neither paths of this machine nor its hardware, and versions of libraries only where a
+model is at work: an output that is carried elsewhere stays valid. Nothing is ever removed for being out of
+date; its key is simply asked for no longer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DONE = "stage.json"
 LOG = "log.txt"
 KEY_LENGTH = 10
-# Libraries whose version may change a number.
+# Those whose version may change what a model does.
 LIBRARIES = ("torch", "transformers", "tokenizers", "trl", "datasets", "lm_eval")
 
 
@@ -47,6 +48,7 @@ class Stage:
     code: Sequence[str]  # globs, from the project's root, of the code that decides the result
     files: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)  # what else decides it
+    libraries: Sequence[str] = ()  # whose versions do
     needs: Sequence[Stage] = ()
     follows: Sequence[Stage] = ()  # to be finished before, without deciding anything
     once: bool = False  # whether the commands must not run again once the product is there
@@ -62,7 +64,7 @@ class Stage:
             "files": self.files,
             "inputs": self.inputs,
             "code": [code_hash(pattern) for pattern in self.code],
-            "libraries": library_versions(),
+            "libraries": versions(tuple(self.libraries)),
             "needs": [need.key for need in self.needs],
         }
         text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
@@ -128,11 +130,11 @@ def code_hash(pattern: str) -> str:
     return found.hexdigest()[:KEY_LENGTH]
 
 
-@lru_cache(maxsize=1)
-def library_versions() -> dict[str, str]:
-    """Versions of what is installed of ``LIBRARIES``, without the build's own mark (2.13.0+cpu)."""
+@lru_cache(maxsize=8)
+def versions(libraries: tuple[str, ...]) -> dict[str, str]:
+    """Versions of what is installed of ``libraries``, without the build's own mark (2.13.0+cpu)."""
     found = {}
-    for name in LIBRARIES:
+    for name in libraries:
         try:
             found[name] = version(name).split("+")[0]
         except PackageNotFoundError:

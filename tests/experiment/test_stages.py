@@ -86,6 +86,7 @@ def test_the_key_is_of_what_decides_and_not_of_the_place(tmp_path):
         {"files": {"options.yaml": "a: 1\n"}},
         {"inputs": {"model": "other"}},
         {"code": ["experiment/*.py"]},
+        {"libraries": ["numpy"]},
         {"needs": [third]},
     ]
     keys = {replace(first, **change).key for change in changes}
