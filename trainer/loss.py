@@ -17,9 +17,9 @@ from transformers.trainer_utils import EvalLoopOutput
 from trl import SFTTrainer
 
 from trainer.callbacks import RunControl, TokenProgress
-from trainer.evaluate import RankShare, mean_losses, with_roles
 from trainer.flops import attention_flops, peak_flops, weight_flops
 from trainer.stream import Counts, PackedStream
+from trainer.validation import RankShare, RoleSums, mean_losses, with_roles
 
 
 class CptTrainer(SFTTrainer):
@@ -32,9 +32,9 @@ class CptTrainer(SFTTrainer):
       loss; ``padding``, the share of positions without a token; of each of several sources, its share of the
       tokens as ``mix_<name>``;
     - logs, since the last log: ``tokens_per_second`` over all ranks by the wall clock, and ``data_wait``, the
-      share of that time in which this rank waited for its rows. On CUDA also ``tokens_per_second_per_gpu``,
-      ``peak_memory_gib`` of this rank, and ``mfu``, the share of the GPU's peak that training needed as
-      ``flops.py`` counts it;
+      share of that time in which this rank waited for its rows; ``loss_<role>`` over the trained tokens of
+      each role there was. On CUDA also ``tokens_per_second_per_gpu``, ``peak_memory_gib`` of this rank, and
+      ``mfu``, the share of the GPU's peak that training needed as ``flops.py`` counts it;
     - writes the card that ``card`` makes of it and a model's name into ``output_dir``.
     """
 
@@ -64,6 +64,7 @@ class CptTrainer(SFTTrainer):
         model: Any = self.model
         self._flops = weight_flops(model), attention_flops(model)
         self._data_wait = 0.0
+        self._role_sums = RoleSums()
 
     def get_train_dataloader(self) -> DataLoader:
         # Not prepared by accelerate, which would share the rows out a second time. It has a generator of its
@@ -71,7 +72,7 @@ class CptTrainer(SFTTrainer):
         return DataLoader(
             self.train_dataset,
             self.args.per_device_train_batch_size,
-            collate_fn=self.data_collator,
+            collate_fn=with_roles(self.data_collator),
             pin_memory=self.args.dataloader_pin_memory and self.args.device.type == "cuda",
             generator=torch.Generator(),
         )
@@ -83,6 +84,22 @@ class CptTrainer(SFTTrainer):
         batches = super().get_batch_samples(*args, **kwargs)
         self._data_wait += time.perf_counter() - start
         return batches
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        roles = inputs.pop("roles", None)
+        if roles is None or return_outputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        outputs = []
+
+        def forward(**kwargs: Any) -> Any:
+            outputs.append(model(**kwargs))
+            return outputs[-1]
+
+        loss = super().compute_loss(forward, inputs, num_items_in_batch=num_items_in_batch)
+        self._role_sums.add(roles[0, 1:], outputs[-1])
+        return loss
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         return super().create_scheduler(min(num_training_steps, self.train_dataset.num_full_steps), optimizer)
@@ -133,6 +150,7 @@ class CptTrainer(SFTTrainer):
                     logs[f"mix_{name}"] = round(tokens / counts.tokens, 5)
             logs["tokens_per_second"] = round(num_tokens / seconds, 1)
             logs["data_wait"] = round(self._data_wait / seconds, 4)
+            logs |= self._role_sums.take(self.accelerator)
             if self.args.device.type == "cuda":
                 num_gpus = self.args.world_size
                 logs["tokens_per_second_per_gpu"] = round(num_tokens / seconds / num_gpus, 1)

@@ -24,7 +24,15 @@ class Document(NamedTuple):
 
     ids: np.ndarray  # [T] int32
     labels: np.ndarray  # [T] int32, -100 where there is no loss
+    roles: np.ndarray  # [T] int8, as `documents.ROLES` numbers them; 0 where there is none
     source: int
+
+    def first(self, length: int) -> Document:
+        """Its first ``length`` tokens."""
+        return Document(self.ids[:length], self.labels[:length], self.roles[:length], self.source)
+
+
+Tokens = tuple[np.ndarray, np.ndarray, np.ndarray]  # ids, labels and roles of a document
 
 
 class Source(Protocol):
@@ -33,8 +41,8 @@ class Source(Protocol):
     name: str
     num_tokens: int | None  # in a pass, where that is known
 
-    def next(self) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and labels of the next document."""
+    def next(self) -> Tokens:
+        """The next document."""
 
     def state(self) -> State:
         """The place: given to ``load``, the documents that follow are the same."""
@@ -52,23 +60,23 @@ class Source(Protocol):
 
 
 class StoredDocuments:
-    """The documents of a ``Dataset`` (as ``tokenize_rows`` returns them), in a new order each pass."""
+    """The documents of a ``Dataset``, as ``tokenize_rows`` returns them, in a new order each pass."""
 
     def __init__(self, name: str, documents: Dataset, seed: int):
         self.name = name
         self.num_tokens = sum(documents["length"])
         self.identity = f"{len(documents)} documents, {self.num_tokens} tokens, seed {seed}"
-        self._documents = documents.select_columns(["input_ids", "labels"]).with_format("arrow")
+        self._names = [name for name in ("input_ids", "labels", "roles") if name in documents.column_names]
+        self._documents = documents.select_columns(self._names).with_format("arrow")
         self._seed = seed
         self.load({"epoch": 0, "index": 0})
 
-    def next(self) -> tuple[np.ndarray, np.ndarray]:
+    def next(self) -> Tokens:
         table = self._documents[[int(self._order[self._index])]]
         self._index += 1
         if self.at_end_of_pass:
             self.load({"epoch": self._epoch + 1, "index": 0})
-        ids, labels = (table[name].combine_chunks().flatten().to_numpy() for name in ("input_ids", "labels"))
-        return ids, labels
+        return _tokens(*(table[name].combine_chunks().flatten().to_numpy() for name in self._names))
 
     def state(self) -> State:
         return {"epoch": self._epoch, "index": self._index}
@@ -83,7 +91,10 @@ class StoredDocuments:
 
 
 class StreamedDocuments:
-    """The rows of an ``IterableDataset``, tokenised as they come by ``tokenize``, in their own order."""
+    """The rows of an ``IterableDataset``, tokenised as they come by ``tokenize``, in their own order.
+
+    ``tokenize`` gives ids and labels of each document, and may give its roles.
+    """
 
     num_tokens: int | None = None
     at_end_of_pass = False  # nothing tells before the next row has been asked for
@@ -106,7 +117,7 @@ class StreamedDocuments:
         self._piece: int = state["piece"]
         self._pieces: Sequence[Any] = self._tokenize(next(self._iterator)) if self._piece else []
 
-    def next(self) -> tuple[np.ndarray, np.ndarray]:
+    def next(self) -> Tokens:
         passes = 0
         while self._piece == len(self._pieces):
             self._before = self._rows.state_dict()
@@ -118,13 +129,17 @@ class StreamedDocuments:
                 if passes == 2:
                     raise UserError(f"source {self.name}: no row of it carries any loss; leave it out")
                 self.load({"epoch": self._epoch + 1, "rows": self._start, "piece": 0})
-        ids, labels = self._pieces[self._piece]
         self._piece += 1
-        return np.asarray(ids, np.int32), np.asarray(labels, np.int32)
+        return _tokens(*self._pieces[self._piece - 1])
 
     def state(self) -> State:
         # Before the row whose pieces are being handed out, and how many of them have been.
         return {"epoch": self._epoch, "rows": self._before, "piece": self._piece}
+
+
+def _tokens(ids: Any, labels: Any, roles: Any = None) -> Tokens:
+    roles = np.zeros(len(ids), np.int8) if roles is None else np.asarray(roles, np.int8)
+    return np.asarray(ids, np.int32), np.asarray(labels, np.int32), roles
 
 
 @dataclass(frozen=True)
@@ -187,12 +202,12 @@ class Mixture:
         weights = [weight.at(progress) for weight in self._weights]
         # A source that has been switched off may still be owed something.
         chosen = max((n for n, weight in enumerate(weights) if weight), key=lambda n: (self._owed[n], -n))
-        ids, labels = self.sources[chosen].next()
+        ids, labels, roles = self.sources[chosen].next()
         total = sum(weights)
         for number, weight in enumerate(weights):
             self._owed[number] += len(ids) * weight / total
         self._owed[chosen] -= len(ids)
-        return Document(ids, labels, chosen)
+        return Document(ids, labels, roles, chosen)
 
     def state(self) -> State:
         return {"owed": list(self._owed), "sources": [source.state() for source in self.sources]}

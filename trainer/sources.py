@@ -11,7 +11,7 @@ from typing import Any
 from datasets import Dataset
 
 from builder import UserError
-from trainer.documents import check_columns, check_tokenizer, load_rows, tokenize_row, tokenize_rows
+from trainer.documents import check_columns, check_tokenizer, load_rows, tokenize_rows, tokenize_with_roles
 from trainer.mixture import Mixture, Source, StoredDocuments, StreamedDocuments, Weight
 from trainer.packing import PackedRows, pack
 from trainer.stream import PackedStream
@@ -100,14 +100,20 @@ def open_mixture(
         )
         if not options.streaming:
             documents = tokenize_rows(
-                rows, tokenizer, window, num_proc=num_proc, plain_text=options.plain_text, **rendering
+                rows,
+                tokenizer,
+                window,
+                num_proc=num_proc,
+                plain_text=options.plain_text,
+                with_roles=True,
+                **rendering,
             )
             opened.append(StoredDocuments(name, _packed_first(documents, window, max_rows), seed))
             continue
         check_columns(rows.column_names or list(next(iter(rows), {})), options.plain_text)
 
         def tokenize(row: Mapping[str, Any], plain_text: bool = options.plain_text) -> list[Any]:
-            return tokenize_row(row, tokenizer, window, plain_text=plain_text, **rendering)
+            return tokenize_with_roles(row, tokenizer, window, plain_text=plain_text, **rendering)
 
         opened.append(StreamedDocuments(name, rows, tokenize))
     return Mixture(opened, [Weight.parse(options.weight) for options in sources.values()])
@@ -160,7 +166,9 @@ def open_stream(args: Any, training_args: Any, tokenizer: Any, window: int) -> P
     budget = token_budget(
         mixture, args.max_tokens, training_args.max_steps, training_args.num_train_epochs, tokens_a_step
     )
-    return PackedStream(mixture, window, budget, rank=training_args.process_index, **batch)
+    return PackedStream(
+        mixture, window, budget, rank=training_args.process_index, exact=args.exact_tokens, **batch
+    )
 
 
 def open_evaluation(args: Any, training_args: Any, tokenizer: Any, window: int) -> PackedRows | None:

@@ -37,11 +37,12 @@ class Counts:
     def add(self, row: list[Document]) -> None:
         self.rows += 1
         self.documents += len(row)
-        for ids, labels, source in row:
-            self.tokens += len(ids)
-            self.trained += int((labels != -100).sum())
-            self.squares += len(ids) ** 2
-            self.by_source[source] += len(ids)
+        for document in row:
+            length = len(document.ids)
+            self.tokens += length
+            self.trained += int((document.labels != -100).sum())
+            self.squares += length**2
+            self.by_source[document.source] += length
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,10 @@ class PackedStream(torch.utils.data.IterableDataset):
     A step has ``batch_size * accumulation * num_ranks`` rows. They are dealt out from the one whose attention
     costs most (the sum of squared lengths) to the cheapest, so that ranks which wait for each other in a
     micro-batch have about the same to do. ``budget`` is the number of tokens that the run is to see, by which
-    the weights of the mixture may change.
+    the weights of the mixture may change; with ``exact``, the rows of the last step are cut so that it is not
+    passed.
 
-    A row has ``input_ids``, ``labels`` and ``seq_lengths``, as ``packing.PackedRows`` has them.
+    A row has ``input_ids``, ``labels``, ``roles`` and ``seq_lengths``, as ``packing.PackedRows`` has them.
     """
 
     def __init__(
@@ -76,9 +78,11 @@ class PackedStream(torch.utils.data.IterableDataset):
         rank: int = 0,
         num_ranks: int = 1,
         buffer_size: int = BUFFER_SIZE,
+        exact: bool = False,
     ):
         self.window = window
         self.budget = budget
+        self.exact = exact
         self.rows_a_step = batch_size * accumulation * num_ranks
         self.names = [source.name for source in mixture.sources]
         self._mixture = mixture
@@ -92,10 +96,12 @@ class PackedStream(torch.utils.data.IterableDataset):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         while True:
             rows = [self._next_row() for _ in range(self.rows_a_step)]
+            rows.sort(key=_cost, reverse=True)
+            if self.exact and self._counts.tokens > self.budget:
+                rows = self._cut(rows)
             self.step += 1
             # The step is still to be trained: until it is, a run stands where it was before.
             self._places = {self.step - 1: self._places[self.step - 1], self.step: self._here()}
-            rows.sort(key=_cost, reverse=True)
             for start in range(0, self.rows_a_step, self._rows_a_micro_batch):
                 micro_batch = rows[start : start + self._rows_a_micro_batch]
                 yield from map(_joined, micro_batch[self._rank :: self._num_ranks])
@@ -112,6 +118,25 @@ class PackedStream(torch.utils.data.IterableDataset):
         row = packer.row()
         self._counts.add(row)
         return row
+
+    def _cut(self, rows: list[list[Document]]) -> list[list[Document]]:
+        """``rows`` of the last step without what is beyond the budget, each shortened by the same share.
+
+        No row is left empty; where nothing would be left to train, all stay as they are.
+        """
+        counts = self._places[self.step].counts
+        ends = np.cumsum([sum(len(document.ids) for document in row) for row in rows])
+        ends = np.rint(ends * ((self.budget - counts.tokens) / ends[-1])).astype(int)
+        cut = [
+            _first(row, max(1, int(length)))
+            for row, length in zip(rows, np.diff(ends, prepend=0), strict=True)
+        ]
+        if not any((document.labels[1:] != -100).any() for row in cut for document in row):
+            return rows
+        self._counts = Counts(**asdict(counts))
+        for row in cut:
+            self._counts.add(row)
+        return cut
 
     def _here(self) -> Place:
         counts = Counts(**asdict(self._counts))
@@ -155,6 +180,7 @@ class PackedStream(torch.utils.data.IterableDataset):
             sources=np.array([document.source for document in place.waiting], np.int64),
             ids=np.concatenate([empty, *(document.ids for document in place.waiting)]),
             labels=np.concatenate([empty, *(document.labels for document in place.waiting)]),
+            roles=np.concatenate([np.empty(0, np.int8), *(document.roles for document in place.waiting)]),
         )
         unfinished.replace(Path(directory, FILE))
 
@@ -166,11 +192,14 @@ class PackedStream(torch.utils.data.IterableDataset):
         with np.load(Path(directory, FILE)) as stored:
             meta = json.loads(str(stored["meta"]))
             ends = np.cumsum(stored["lengths"])[:-1]
-            ids, labels = (np.split(stored[name], ends) for name in ("ids", "labels"))
+            tokens = [stored["ids"], stored["labels"]]
+            # Checkpoints from before roles were told apart have none.
+            tokens.append(stored["roles"] if "roles" in stored.files else np.zeros(len(tokens[0]), np.int8))
             # Nothing waiting still splits into one empty part.
-            waiting = [
-                Document(*parts) for parts in zip(ids, labels, stored["sources"].tolist(), strict=False)
-            ]
+            parts = zip(
+                *(np.split(values, ends) for values in tokens), stored["sources"].tolist(), strict=False
+            )
+            waiting = [Document(*part) for part in parts]
         here, there = self._identity, meta["identity"]
         for name in {**there, **here}:
             if here.get(name) != there.get(name):
@@ -197,9 +226,20 @@ def _cost(row: list[Document]) -> int:
     return sum(len(document.ids) ** 2 for document in row)
 
 
+def _first(row: list[Document], length: int) -> list[Document]:
+    """The first ``length`` tokens of a row."""
+    kept = []
+    for document in row:
+        if length > 0:
+            kept.append(document.first(length))
+        length -= len(document.ids)
+    return kept
+
+
 def _joined(row: list[Document]) -> dict[str, Any]:
     return {
         "input_ids": np.concatenate([document.ids for document in row]).astype(np.int64),
         "labels": np.concatenate([document.labels for document in row]).astype(np.int64),
+        "roles": np.concatenate([document.roles for document in row]).astype(np.int64),
         "seq_lengths": [len(document.ids) for document in row],
     }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Read well on white and on near-black.
 BLUE, ORANGE, GREEN, RED, GREY = "#4a7fd0", "#d08a1c", "#3c9a66", "#c9544a", "#8b9099"
-_INK = "#010203"  # stands for the colour of text until it is known
+INK = "#010203"  # stands for the colour of text until it is known
 _NAMES = {
     "none": "no thought",
     "outline": "outline restated",
@@ -44,7 +44,7 @@ def style() -> Iterator[None]:
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        **dict.fromkeys(inked, _INK),
+        **dict.fromkeys(inked, INK),
     }
     with matplotlib.rc_context(options):
         yield
@@ -58,10 +58,11 @@ def draw_rounds(found: Rounds) -> bytes | None:
         return png(rounds(found))
 
 
-def _figure(height: float) -> Figure:
+def new_figure(height: float, width: float = 8.2) -> Figure:
+    """An empty figure of ``width`` by ``height`` inches."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(8.2, height), layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def png(figure: Figure) -> bytes:
@@ -72,7 +73,7 @@ def png(figure: Figure) -> bytes:
 def svg(figure: Figure) -> str:
     """``figure`` without a ground of its own, its text in the colour and the font of the page around it."""
     text = _saved(figure, "svg", transparent=True, metadata={"Date": None}).decode()
-    return text[text.index("<svg") :].replace(_INK, "currentColor")
+    return text[text.index("<svg") :].replace(INK, "currentColor")
 
 
 def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
@@ -83,7 +84,7 @@ def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
 
 def rounds(evidence: Evidence | Rounds) -> Figure:
     """Mean NLL of the code and mean length of thoughts over the rounds (the paper's Figure 3)."""
-    figure = _figure(3.4)
+    figure = new_figure(3.4)
     left, right = figure.subplots(1, 2)
     for label, points, colour in (
         ("searched", evidence.searched, BLUE),
@@ -111,7 +112,7 @@ def lengths(evidence: Evidence) -> Figure:
     import numpy
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(2.8)
+    figure = new_figure(2.8)
     axes = figure.subplots()
     both = numpy.array(evidence.lengths, dtype=float).clip(min=1)
     edges = numpy.geomspace(both.min() * 0.9, both.max() * 1.1, 25)
@@ -130,13 +131,13 @@ def lengths(evidence: Evidence) -> Figure:
 
 def gains(found: Mapping[str, Interval]) -> Figure:
     """Gains beyond the best control with their intervals, by way of scoring."""
-    figure = _figure(0.9 + 0.42 * len(found))
+    figure = new_figure(0.9 + 0.42 * len(found))
     axes = figure.subplots()
     colours = {"gain": GREEN, "loss": RED, "no difference": GREY}
     for place, interval in enumerate(found.values()):
         axes.plot([interval.low, interval.high], [place, place], color=colours[interval.verdict], linewidth=2)
         axes.plot([interval.mean], [place], "o", color=colours[interval.verdict])
-    axes.axvline(0, color=_INK, linewidth=0.8)
+    axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(range(len(found)), list(found))
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xlabel("gain beyond the best control (nats a token; right of zero is better)")
@@ -153,7 +154,7 @@ def outcomes(by_config: Mapping[str, Mapping[int, Counter[str]]]) -> Figure:
     ]
     total = sum((counts for _, _, counts in bars), Counter[str]())
     reasons = [reason for reason in (*OUTCOMES, "other") if total[reason]]
-    figure = _figure(1.2 + 0.36 * len(bars))
+    figure = new_figure(1.2 + 0.36 * len(bars))
     axes = figure.subplots()
     left = [0.0] * len(bars)
     for reason, colour in zip(reasons, _colours(reasons), strict=True):

@@ -262,6 +262,11 @@ def _cost(report: Report) -> list[tuple[str, str]]:
     return lines
 
 
+def stylesheet() -> str:
+    """The style of a report's page, in light and dark."""
+    return (files(__package__) / "report.css").read_text(encoding="utf-8")
+
+
 def _render(report: Report, drawn: Sequence[Chart]) -> str:
     folder = files(__package__)
     environment = Environment(
@@ -269,7 +274,7 @@ def _render(report: Report, drawn: Sequence[Chart]) -> str:
     )
     template = environment.from_string((folder / "report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
-        style=Markup((folder / "report.css").read_text(encoding="utf-8")),
+        style=Markup(stylesheet()),
         found=report.found,
         conclusions=conclusions(report),
         charts=[{**vars(chart), "svg": Markup(charts.svg(chart.figure))} for chart in drawn],

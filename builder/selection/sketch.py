@@ -20,19 +20,16 @@ _FEWEST = 100  # different shingles, below which a likeness says nothing
 _CHUNK = 1 << 12  # shingles at once: with 128 numbers for each of them they fit into the processor's cache
 
 
-def sketch(files: Iterable[SourceFile]) -> str:
-    """What tells near copies of these files' code, in base64: 128 numbers of 16 bits; ``""`` for too little.
+def sketch(files: Iterable[SourceFile], fewest: int = _FEWEST) -> str:
+    """What tells near copies of these files' code, in base64: 128 numbers of 16 bits; ``""`` for too little,
+    less than ``fewest`` different shingles.
 
     The lower half of each MinHash value is kept: it makes unlike values equal once in 65,536 times.
     """
-    import numpy as np
     from datasketch import MinHash
 
-    found = [shingles(token_codes(file.content, detect(file.path, file.content)), _LENGTH) for file in files]
-    hashes = np.concatenate([np.zeros(0, np.uint64), *found])
-    hashes = np.sort((hashes >> np.uint64(32)).astype(np.uint32))
-    hashes = hashes[np.flatnonzero(np.diff(hashes, prepend=~hashes[:1]))]  # np.unique takes ten times as long
-    if len(hashes) < _FEWEST:
+    hashes = shingle_set(files)
+    if len(hashes) < fewest:
         return ""
     # The scheme is named: another would give other numbers for the same code.
     minhash = MinHash(NUM_PERM, seed=1, hashfunc=int, scheme="affine32")
@@ -40,6 +37,17 @@ def sketch(files: Iterable[SourceFile]) -> str:
         minhash.update_batch(hashes[start : start + _CHUNK])
     low = (minhash.hashvalues & 0xFFFF).astype("<u2")
     return base64.b64encode(low.tobytes()).decode()
+
+
+def shingle_set(files: Iterable[SourceFile]) -> NDArray[np.uint32]:
+    """Hashes of the different shingles of these files' code, sorted."""
+    import numpy as np
+
+    found = [shingles(token_codes(file.content, detect(file.path, file.content)), _LENGTH) for file in files]
+    hashes = np.concatenate([np.zeros(0, np.uint64), *found])
+    hashes = np.sort((hashes >> np.uint64(32)).astype(np.uint32))
+    # np.unique takes ten times as long.
+    return hashes[np.flatnonzero(np.diff(hashes, prepend=~hashes[:1]))]
 
 
 def opened(text: str) -> NDArray[np.uint16]:

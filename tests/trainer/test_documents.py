@@ -142,6 +142,20 @@ def test_a_tokenizer_without_eos_gets_one_line():
         tokenize_rows(Dataset.from_list([trajectory_row()]), tokenizer, 1024)
 
 
+def test_rows_are_those_of_the_folder_as_it_is_now(tmp_path):
+    """Not those that were there when it was last read, nor those of another folder with such a card."""
+
+    def build(folder, number):
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        config = "- {config_name: raw-repos, data_files: [{split: train, path: data/train-*}]}"
+        (folder / "README.md").write_text(f"---\nconfigs:\n{config}\n---\n")
+        Dataset.from_list([{"text": str(number)}]).to_parquet(folder / "data/train-0.parquet")
+        return load_rows(str(folder), "raw-repos", "train")["text"][0]
+
+    here, there = tmp_path / "here" / "built", tmp_path / "there" / "built"
+    assert [build(here, 1), build(there, 2), build(here, 3)] == ["1", "2", "3"]
+
+
 def test_rows_that_are_not_there_get_one_line(tmp_path):
     for arguments in (
         (str(tmp_path / "none"), None, "train"),

@@ -149,6 +149,37 @@ def test_a_run_continued_twice_sees_what_one_without_a_stop_sees(texts, tmp_path
     assert stream.place(step).counts.tokens == sum(sum(row[2]) for row in expected)
 
 
+@given(
+    budget=st.integers(200, 3_000),
+    rows=st.sampled_from([(1, 1), (3, 1), (2, 2)]),
+    weights=st.sampled_from([(1, 3), (1, 0)]),
+)
+@settings(deadline=None, max_examples=25)
+def test_an_exact_run_sees_its_budget_and_not_a_token_more(texts, budget, rows, weights):
+    accumulation, num_ranks = rows
+    options = {"budget": budget, "accumulation": accumulation, "num_ranks": num_ranks}
+    ranks = [mixed(texts, weights, exact=True, rank=rank, **options) for rank in range(num_ranks)]
+    seen = [[] for _ in ranks]
+    while ranks[0].place(ranks[0].step).counts.tokens < budget:
+        for rank, stream in enumerate(ranks):
+            seen[rank] += itertools.islice(stream, accumulation)
+    counts = ranks[0].place(ranks[0].step).counts
+    assert counts.tokens == sum(len(row["input_ids"]) for rows in seen for row in rows)
+    # A row has a token at least, so that no rank stands without one.
+    assert budget <= counts.tokens < budget + accumulation * num_ranks
+    for row in itertools.chain(*seen):
+        assert len(row["input_ids"]) == len(row["labels"]) == len(row["roles"]) == sum(row["seq_lengths"]) > 0
+    # But for its last step, it is the run that has no such end.
+    whole = [mixed(texts, weights, rank=rank, **options) for rank in range(num_ranks)]
+    for rank, stream in enumerate(whole):
+        expected = plain(itertools.islice(stream, len(seen[rank])))
+        assert plain(seen[rank])[:-accumulation] == expected[:-accumulation]
+        for (ids, _, _), (all_ids, _, _) in zip(
+            plain(seen[rank])[-accumulation:], expected[-accumulation:], strict=True
+        ):
+            assert ids == all_ids[: len(ids)]
+
+
 def test_a_place_is_kept_while_the_next_step_is_under_way(texts, tmp_path):
     stream = mixed(texts)
     rows = iter(stream)

@@ -31,12 +31,12 @@ from builder import UserError, encode
 from trainer import attention
 from trainer.attention import choose_attention, register_attention
 from trainer.documents import IGNORED, ROLES, tokenize_rows
-from trainer.evaluate import RankShare
 from trainer.loss import CptTrainer
 from trainer.mixture import Mixture, StoredDocuments, Weight
 from trainer.model import check_rope, window_kwargs
 from trainer.packing import pack
 from trainer.stream import PackedStream
+from trainer.validation import RankShare
 
 from .conftest import make_row, trajectory_row
 from .one_step import one_step
@@ -371,6 +371,25 @@ def test_a_run_ends_with_the_step_that_reaches_its_budget(max_tokens, tiny_model
     seen = [entry["num_tokens"] for entry in trainer.state.log_history if "loss" in entry]
     assert ([0, *seen][-2]) < max_tokens <= seen[-1]
     assert seen[-1] == stream.place(trainer.state.global_step).counts.tokens
+
+
+def test_training_tells_the_loss_of_each_role_apart(tiny_model, tokenizer, tmp_path):
+    """They are those of an evaluation on the same rows, and the whole loss lies between them."""
+    rows = Dataset.from_list([trajectory_row(n) for n in (1, 2)])
+    documents = tokenize_rows(rows, tokenizer, WINDOW, with_roles=True)
+    mixture = Mixture([StoredDocuments("rows", documents, seed=0)], [Weight.parse(1)])
+    stream = PackedStream(mixture, WINDOW, 10**6, accumulation=2)
+    options = {"max_steps": 1, "gradient_accumulation_steps": 2, "logging_steps": 1, "learning_rate": 0.0}
+    trainer = make_trainer(tiny_model, tokenizer, stream, tmp_path, **options)
+    trainer.train()
+    logged = next(entry for entry in trainer.state.log_history if "loss" in entry)
+    assert stream.place(1).counts.tokens == sum(documents["length"])  # both documents, each once
+    evaluated = trainer.evaluate(pack(documents, WINDOW))
+    names = {name for name in logged if name.startswith("loss_")}
+    assert names == {"loss_requirement", "loss_plan", "loss_think", "loss_code"}
+    for name in names:
+        assert logged[name] == pytest.approx(evaluated[f"eval_{name}"], rel=1e-5)
+    assert min(logged[name] for name in names) < logged["loss"] < max(logged[name] for name in names)
 
 
 class BarWatch(TrainerCallback):

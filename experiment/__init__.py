@@ -1,0 +1,1 @@
+"""The paper's comparison with one command: build, train every arm alike, evaluate, report."""
