@@ -76,10 +76,7 @@ class CptArguments:
         default=None, metadata={"help": "Stop with the step in which so many tokens have been seen."}
     )
     exact_tokens: bool = field(
-        default=False,
-        metadata={
-            "help": "Cut the last step so that `max_tokens` are seen and no more: for fair comparisons."
-        },
+        default=False, metadata={"help": "Cut the last step so that `max_tokens` are seen and no more."}
     )
     max_rows: int | None = field(
         default=None, metadata={"help": "Train on the first so many packed rows only, for a trial."}
@@ -213,18 +210,10 @@ def main(args: CptArguments, training_args: Any, model_args: Any) -> None:
     trainer.accelerator.end_training()
 
 
-def use_all_cores() -> None:
-    """Share this machine's cores out to its processes: `accelerate launch` leaves each one thread."""
-    import torch
-
-    if os.environ.get("OMP_NUM_THREADS", "1") == "1":
-        num_cores = len(os.sched_getaffinity(0))
-        torch.set_num_threads(max(1, num_cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-
-
 def run() -> None:
     """Parse the command line and train; a user's mistake is one line and exit status 1."""
     from builder import UserError
+    from trainer.model import use_all_cores
 
     logging.basicConfig(format="%(message)s")
     # TRL sets it by its old name whatever is given; older transformers have no other.
@@ -237,7 +226,7 @@ def run() -> None:
         if training_args.process_index == 0:
             logging.getLogger("trainer").setLevel(logging.INFO)
         if training_args.device.type == "cpu":
-            use_all_cores()
+            use_all_cores()  # `accelerate launch` leaves each process one thread
         main(args, training_args, model_args)
     except UserError as error:
         sys.exit(f"error: {error}")

@@ -1,7 +1,8 @@
-"""The model's name, its window and its rotary base: settled before any weight is loaded."""
+"""The model's name, window, rotary base and threads: settled before any weight is loaded."""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -64,3 +65,10 @@ def check_rope(model: Any, theta: float) -> None:
         exponents = torch.arange(len(inv_freq), device=inv_freq.device) / len(inv_freq)
         if not torch.allclose(inv_freq.float(), theta**-exponents, rtol=1e-4):
             raise RuntimeError(f"rope_theta {theta:g} did not take effect")
+
+
+def use_all_cores() -> None:
+    """Share this machine's cores out to its processes, unless ``OMP_NUM_THREADS`` says more than one."""
+    if os.environ.get("OMP_NUM_THREADS", "1") == "1":
+        num_cores = len(os.sched_getaffinity(0))
+        torch.set_num_threads(max(1, num_cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
