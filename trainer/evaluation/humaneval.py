@@ -71,8 +71,7 @@ class HumanEvalOptions(MeasureOptions):
                 for problem, texts, passed in zip(problems, completions, correct, strict=True)
             ]
             source = {"harness": "repo2agent", "task": "humaneval", "version": "1.0", "num_fewshot": 0}
-            notes = ["the interval is over problems; it does not tell how samples of one problem vary"]
-            measures.append(Measure(name, "HumanEval", f"pass@{k}", "higher", items, source, notes=notes))
+            measures.append(Measure(name, "HumanEval", f"pass@{k}", "higher", items, source))
         return measures
 
     def _complete(self, evaluated: EvaluatedModel, prompts: Sequence[str], seed: int) -> list[list[str]]:

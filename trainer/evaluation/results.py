@@ -46,6 +46,9 @@ class ResultsFolder:
         lines = (json.dumps(item, ensure_ascii=False) + "\n" for item in measure.items)
         _write(self.folder / items, "".join(lines))
         value, low, high = mean_interval(measure.items, self._seed)
+        notes = list(measure.notes)
+        if low == high:
+            notes.append("all groups agree: resampling them cannot tell how far the value may be off")
         entry = {
             "name": measure.name,
             "title": measure.title,
@@ -56,7 +59,7 @@ class ResultsFolder:
             "num_items": len(measure.items),
             "source": dict(measure.source),
             "buckets": list(measure.buckets),
-            "notes": list(measure.notes),
+            "notes": notes,
             "items": items,
         }
         self._progress[measure.name] = {"key": key, "seconds": round(seconds, 1), "entry": entry}

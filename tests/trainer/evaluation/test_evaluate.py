@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from trainer import evaluate
-from trainer.evaluation import comparison, mean_interval, read_items, read_results
+from trainer.evaluation import Measure, ResultsFolder, comparison, mean_interval, read_items, read_results
 from trainer.evaluation.reconstruction import ReconstructionOptions
 from trainer.evaluation.suite import read_suite
 from trainer.evaluation.table import main as print_table
@@ -67,6 +67,7 @@ def test_results_say_what_was_measured_and_what_was_not(arguments, tmp_path, tin
         assert len(items) == measure["num_items"]
         assert (measure["value"], *measure["interval"]) == mean_interval(items)
         assert sum(bucket["num_items"] for bucket in measure["buckets"]) == len(items)
+        assert measure["notes"] == []
     assert results["measures"][0]["reference"] == {"raw-repos": 1.5}
     page = (tmp_path / "out/results.md").read_text()
     assert "raw-repos 1.5" in page
@@ -108,6 +109,14 @@ def test_an_evaluation_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
     evaluate.main(arguments("stopped", limit=2))
     assert taken[5:] == ["dependencies", "trajectory", "nothing"]
     assert read_results(tmp_path / "stopped")["measures"][0]["num_items"] == 2
+
+
+def test_an_interval_of_no_width_is_explained(tmp_path):
+    items = [{"id": str(n), "group": str(n), "value": 0.0, "weight": 1} for n in range(164)]
+    source = {"harness": "repo2agent", "task": "none", "version": "1", "num_fewshot": 0}
+    entry = ResultsFolder(tmp_path).keep(Measure("a/b", "B", "pass@1", "higher", items, source), "key", 1.0)
+    assert entry["interval"] == [0.0, 0.0]
+    assert "all groups agree" in entry["notes"][0]
 
 
 def _interrupted(call):
