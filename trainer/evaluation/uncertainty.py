@@ -1,8 +1,9 @@
 """How far a measure can be trusted: bootstrap intervals over groups of items, and paired differences.
 
 Items of one group (the files of a repository, the samples of a problem) depend on each other, so whole groups
-are drawn, with replacement. Intervals are percentile intervals of 95 %, the same each time for one seed. With
-fewer than two groups nothing can be said, and the bounds are NaN.
+are drawn, with replacement. Intervals are percentile intervals of 95 %, made as much wider as Student's t is
+wider than the normal distribution: those of a bootstrap alone are too narrow over few groups. They are the
+same each time for one seed. With fewer than two groups nothing can be said, and the bounds are NaN.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, norm, t
 
 from builder import UserError
 
@@ -87,4 +88,8 @@ def _bootstrap(sums: np.ndarray, seed: int, statistic: Callable[..., Any]) -> In
         method="percentile",
         rng=np.random.default_rng(seed),
     )
-    return estimate, float(found.confidence_interval.low), float(found.confidence_interval.high)
+    low, high = map(float, found.confidence_interval)
+    number = sums.shape[1]
+    # The bootstrap's variance of a mean is also too small, by (n - 1) / n.
+    stretch = t.ppf(0.975, number - 1) / norm.ppf(0.975) * math.sqrt(number / (number - 1))
+    return estimate, estimate - (estimate - low) * stretch, estimate + (high - estimate) * stretch

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from builder import UserError
-from trainer.evaluation import best, mean_interval, paired_difference, verdict
+from trainer.evaluation import best, mean_interval, paired_difference, uncertainty, verdict
 
 
 def make_items(values, num_in_group: int = 1, weights=None):
@@ -77,3 +77,15 @@ def test_a_paired_difference_sees_what_the_intervals_of_each_side_hide(shift, ex
 def test_different_items_are_not_compared():
     with pytest.raises(UserError, match="item 9"):
         paired_difference(make_items(range(9)), make_items(range(10)))
+
+
+@pytest.mark.parametrize("number", [5, 12])
+def test_one_interval_in_twenty_misses_the_truth_also_over_few_groups(number, monkeypatch):
+    monkeypatch.setattr(uncertainty, "NUM_RESAMPLES", 500)
+    dice = np.random.default_rng(0)
+    missed = 0
+    for seed in range(400):
+        items = make_items(dice.normal(size=number))
+        _, low, high = mean_interval(items, seed)
+        missed += not low <= 0 <= high
+    assert 0.02 * 400 < missed < 0.08 * 400
