@@ -11,8 +11,8 @@ import numpy as np
 from markupsafe import escape
 
 from builder.report import INK, chart_svg, new_figure
-from experiment.report.compare import Comparison, Estimate
-from experiment.report.data import Arm
+from experiment.report.compare import Comparison
+from experiment.report.data import Arm, Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

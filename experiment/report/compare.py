@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 from scipy import stats
 
-from experiment.report.data import Arm, Experiment, Measure, Run
+from experiment.report.data import Arm, Estimate, Experiment, Measure, Run
 from experiment.report.wording import percent
 
 TOKEN_TOLERANCE = 0.005  # total tokens of two arms may differ by so much of the larger
@@ -25,18 +25,6 @@ _PAIRS = (
     *((name, "spec-only") for name in _TRAJECTORIES),
     ("repo2agent-search-debug", "repo2agent-search"),
 )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean or a difference with its 95 % interval, and what was resampled for it."""
-
-    value: float
-    low: float
-    high: float
-    num_seeds: int
-    num_groups: int
-    by_file: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,18 @@ PLAIN, METHOD, UNSEARCHED = "raw-repos", "repo2agent-search", "repo2agent"
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A mean or a difference with its 95 % interval, and what was resampled for it."""
+
+    value: float
+    low: float
+    high: float
+    num_seeds: int
+    num_groups: int
+    by_file: bool = False
+
+
+@dataclass(frozen=True)
 class Measure:
     """One measure of one model. ``items`` have id, group, value and weight; ``value`` is their mean."""
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from experiment.report.compare import Estimate
+from experiment.report.data import Estimate
 
 
 def number(value: float | None, unit: str = "", signed: bool = False) -> str:
