@@ -76,7 +76,6 @@ def test_killed_at_every_boundary_and_within_a_training_it_ends_with_its_page(mi
         process.communicate()
     assert process.returncode == 0, process.communicate()
     assert finished == set(names)
-    assert said_of(log).count("$ ") > 1  # the training was begun more than once
 
     found = json.loads((output / "experiment.json").read_text())
     check_results(found, stages, output)
