@@ -143,10 +143,12 @@ def _run(
 
 def read_results(folder: Path) -> dict[str, Any]:
     """``results.json`` of an evaluation, with the items themselves in place of their files."""
-    results = _read(folder / "results.json")
+    from trainer.evaluation import read_items
+    from trainer.evaluation import read_results as read
+
+    results = read(folder)
     for measure in results["measures"]:
-        lines = (folder / measure["items"]).read_text(encoding="utf-8").splitlines()
-        measure["items"] = [json.loads(line) for line in lines]
+        measure["items"] = read_items(folder, measure)
     return results
 
 

@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import heapq
 import json
 import random
+import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tokenizers import Tokenizer
 
@@ -231,6 +235,17 @@ def _response(text: str) -> bytes:
     data = text.encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     return head.encode() + data
+
+
+@contextlib.contextmanager
+def running(tokenizer: Path, *options: str) -> Iterator[str]:
+    """The URL of one, in a process of its own, with the ``tokenizer.json`` at ``tokenizer``."""
+    command = [sys.executable, __file__, str(tokenizer), *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield process.stdout.readline().removeprefix("ready ").strip()
+        process.stdin.close()
 
 
 async def main() -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from fake_tgi import running
 
 from builder.rows import split_of
-from experiment.stages import ROOT
 
 TEST = 0.4  # the share that is held out
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath")
@@ -107,18 +105,8 @@ def model(bytes_tokenizer, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def server(model) -> Iterator[str]:
     """The URL of a fake TGI."""
-    command = [
-        sys.executable,
-        ROOT / "tests/fake_tgi.py",
-        model / "tokenizer.json",
-        "--max_input_tokens",
-        "4000",
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield process.stdout.readline().removeprefix("ready ").strip()
-        process.stdin.close()
+    with running(model / "tokenizer.json", "--max_input_tokens", "4000") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fake_tgi import running
 
 from builder.cli import main
 
@@ -54,13 +53,8 @@ def tokenizer_directory(bytes_tokenizer, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def server(tokenizer_directory) -> Iterator[str]:
     """The URL of a fake TGI."""
-    script = Path(__file__).parents[1] / "fake_tgi.py"
-    command = [sys.executable, script, tokenizer_directory / "tokenizer.json", "--max_input_tokens", "4000"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        yield process.stdout.readline().removeprefix("ready ").strip()
-        process.stdin.close()
+    with running(tokenizer_directory / "tokenizer.json", "--max_input_tokens", "4000") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
